@@ -72,6 +72,7 @@ static void view_pool(const struct model *m, uint64_t now_ms, struct model_view 
                 return;
         v->pool = e->pool;
         v->pool_asked = e->pool_asked;
+        v->pool_told = control_request_is_pending(m, ACTION_POOL) || control_request_is_pending(m, ACTION_TURN_OUT);
         v->pool_floor = m->form.kv_tokens < e->n_ctx ? m->form.kv_tokens
                                                      : (e->n_ctx + POOL_LEAST_TOKENS - 1) / POOL_LEAST_TOKENS * POOL_LEAST_TOKENS;
         v->pool_full = e->pool_full;

@@ -143,16 +143,38 @@ static void make_room(struct round *r, const struct model_view *m, uint32_t goal
                 promise(r, m, bytes);
 }
 
+/* For a load, or for what its requests need. */
+static bool another_waits(const struct round *r, const struct model_view *m) {
+        bool waits = r->snapshot->wants_count > 0;
+        for (uint32_t i = 0; i < r->snapshot->models_count && !waits; i++) {
+                const struct model_view *other = &r->snapshot->models[i];
+                waits = other != m && policy_pool_is_elastic(other) && other->pool_needed > other->pool;
+        }
+        return waits;
+}
+
+/* More than is needed is for when nobody waits: it would be taken away for those, and asked for again, without end. */
+static bool may_grow(const struct round *r, const struct model_view *m) {
+        return policy_pool_is_elastic(m) && !m->pool_told && m->pool_asked >= m->pool &&
+               (m->pool_needed > m->pool || (m->pool_wanted > m->pool && !another_waits(r, m)));
+}
+
 /* The next in order of coming that is not DONE; UINT32_MAX: there is none. */
 static uint32_t next_of(const struct round *r, const bool done[]) {
         uint32_t next = UINT32_MAX;
         for (uint32_t i = 0; i < r->snapshot->models_count; i++) {
                 const struct model_view *m = &r->snapshot->models[i];
-                bool wants = !done[i] && policy_pool_is_elastic(m) && m->pool_asked >= m->pool && m->pool_wanted > m->pool;
-                if (wants && (next == UINT32_MAX || m->pool_since_ms < r->snapshot->models[next].pool_since_ms))
+                if (!done[i] && may_grow(r, m) &&
+                    (next == UINT32_MAX || m->pool_since_ms < r->snapshot->models[next].pool_since_ms))
                         next = i;
         }
         return next;
+}
+
+static bool grow(struct round *r, uint32_t index, uint32_t goal) {
+        const struct model_view *m = &r->snapshot->models[index];
+        return (!another_waits(r, m) && grow_to(r, index, policy_pool_goal(m, true))) || grow_to(r, index, goal) ||
+               (goal > m->pool && grow_to(r, index, what_fits(r, m, goal)));
 }
 
 void round_grow_pools(struct round *r) {
@@ -161,8 +183,7 @@ void round_grow_pools(struct round *r) {
                 const struct model_view *m = &r->snapshot->models[i];
                 uint32_t goal = policy_pool_goal(m, false);
                 done[i] = true;
-                if (!grow_to(r, i, policy_pool_goal(m, true)) && !grow_to(r, i, goal) && goal > m->pool &&
-                    !grow_to(r, i, what_fits(r, m, goal)))
+                if (!grow(r, i, goal) && m->pool_needed > m->pool && goal > m->pool)
                         make_room(r, m, goal);
         }
 }

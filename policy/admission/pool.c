@@ -22,8 +22,8 @@ uint64_t policy_pool_bytes(const struct model_view *m, uint32_t tokens) {
 
 /* Tokens that are left to M. While one order is under way there is no second one. */
 static uint32_t left(const struct model_view *m, enum pool_cut cut) {
-        if (m->pool_asked < m->pool)
-                return m->pool_asked;
+        if (m->pool_asked < m->pool || m->pool_told)
+                return least(m->pool_asked, m->pool);
         uint32_t keeps = m->pool_floor;
         if (cut <= POOL_PREFIXES)
                 keeps = most(keeps, m->pool_needed);

@@ -93,6 +93,7 @@ const struct field policy_model_fields[] = {
         FIELD(model_view, FIELD_COUNT_U32, pool_held, "pool_held"),
         FIELD(model_view, FIELD_COUNT_U32, pool_needed, "pool_needed"),
         FIELD(model_view, FIELD_COUNT_U32, pool_wanted, "pool_wanted"),
+        FIELD(model_view, FIELD_BOOL, pool_told, "pool_told"),
         FIELD(model_view, FIELD_BYTES, pool_token_bytes, "pool_token"),
         FIELD(model_view, FIELD_BYTES, pool_whole_bytes, "pool_whole"),
         FIELD(model_view, FIELD_MS, pool_since_ms, "pool_since"),

@@ -43,6 +43,7 @@ struct model_view {
         /* Tokens of its KV pool: what it may hold, and what it was told to give back to; the least and the most; what it holds, what its
          * requests need or will likely need, the same with all that it holds. 0: it has its size for ever. */
         uint32_t pool, pool_asked, pool_floor, pool_full, pool_held, pool_needed, pool_wanted;
+        bool pool_told;             /* an order about it is under way: there is no second one before it has been answered */
         uint64_t pool_token_bytes;  /* by which the account grows with each */
         uint64_t pool_whole_bytes;  /* the account with a whole context in the pool */
         uint64_t pool_since_ms;     /* arrival of the oldest request that it has */

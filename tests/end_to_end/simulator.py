@@ -27,22 +27,25 @@ class Simulator(unittest.TestCase):
         result = simulator("--seed", 1, "--runs", WORLDS)
         self.assertEqual(result.returncode, 0, result.stdout)
         self.assertIn(f"{WORLDS * 1000} looks in {WORLDS} worlds", result.stdout)
-        for act in ("trim", "evict", "downshift", "upshift", "context", "suspend", "resume", "end"):
+        for act in ("trim", "evict", "downshift", "upshift", "context", "suspend", "pool", "turn_out", "end"):
             self.assertRegex(result.stdout, rf" {act} [1-9]", "a world in which nothing is ever done proves nothing")
         self.assertRegex(result.stdout, r" [1-9][0-9]* cliffs")
 
     def test_growth(self):
         """One program takes more than there is, though not more than could be given back mildly, at a pace that leaves less and less time."""
+        resumed = 0
         for mib_s in GROWTH_MIB_S:
             with self.subTest(mib_s):
                 result = simulator("--growth", mib_s, "--seed", 1, "--runs", GROWTH_WORLDS, "--ticks", 1200)
                 self.assertEqual(result.returncode, 0, result.stdout)
                 for act in ("trim", "evict", "downshift"):
                     self.assertRegex(result.stdout, rf" {act} [1-9]", "a world in which nothing is ever done proves nothing")
+                resumed += int(re.search(r" resume (\d+)", result.stdout).group(1))
+        self.assertGreater(resumed, 0)
 
     def test_each_broken_policy_is_caught(self):
         names = re.findall(r"^  (\w+) +breaks: ", simulator("--mutation", "none of them").stderr, re.M)
-        self.assertGreaterEqual(len(names), 15)
+        self.assertGreaterEqual(len(names), 26)
         for name in names:
             with self.subTest(name):
                 result = simulator("--mutation", name, "--seed", 1, "--runs", WORLDS_UNTIL_CAUGHT)
@@ -64,6 +67,21 @@ class Simulator(unittest.TestCase):
                 result = subprocess.run([CTL, "simulate", path], capture_output=True, text=True, timeout=120)
                 self.assertEqual((result.returncode, result.stderr), (0, ""), f"seed {seed}")
                 self.assertRegex(result.stdout, r"\n600 looks, all of \d+ expectations hold\n")
+
+    def test_a_recorded_run_with_pools_replays(self):
+        """The first world in which a pool grows, is cut for another, and has its requests wait: to the same orders."""
+        wanted = {("pool", "request"), ("pool", "make_room"), ("turn_out", "make_room")}
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "run.scenario")
+            for seed in range(1, WORLDS + 1):
+                simulator("--seed", seed, "--record", path)
+                with open(path) as scenario:
+                    orders = re.findall(r"^  expect (\w+) \d+ to \d+ because (\w+)$", scenario.read(), re.M)
+                if wanted <= set(orders):
+                    result = subprocess.run([CTL, "simulate", path], capture_output=True, text=True, timeout=120)
+                    self.assertEqual((result.returncode, result.stderr), (0, ""), f"seed {seed}")
+                    return
+        self.fail(f"none of {WORLDS} worlds gave all of {wanted}")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,16 @@ bool model_is_loaded(const struct model *m) {
         return m->life == LIFE_LOADING || m->life == LIFE_READY || m->life == LIFE_DRAINING || m->life == LIFE_STOPPING;
 }
 
-static uint64_t pool_bytes(const struct model *m) {
-        return (uint64_t) (m->pool_tokens * m->token_bytes * kv_type_block_bytes(m->ceiling) / 64.0);
+static uint64_t with_pool(const struct model *m, uint32_t tokens) {
+        return m->weights_bytes + m->overhead_bytes + (uint64_t) (tokens * model_pool_token_bytes(m));
+}
+
+uint64_t model_whole_bytes(const struct model *m) {
+        return with_pool(m, m->context_full);
+}
+
+uint64_t model_least_bytes(const struct model *m) {
+        return with_pool(m, m->pool.elastic ? m->pool.floor : m->pool_tokens);
 }
 
 uint64_t model_mapped(const struct model *m) {
@@ -33,7 +41,7 @@ uint64_t model_bytes(const struct model *m) {
 }
 
 static uint64_t predicted(const struct model *m) {
-        return m->weights_bytes + m->overhead_bytes + pool_bytes(m);
+        return with_pool(m, m->pool.elastic ? m->pool.counted : m->pool_tokens);
 }
 
 uint64_t model_account(const struct model *m) {
@@ -64,7 +72,8 @@ struct want model_want(const struct model *m, uint32_t id) {
                               .priority = m->priority,
                               .since_ms = m->waiting[0].asked_ms,
                               .forms_count = 1,
-                              .forms = { { predicted(m), m->weights_bytes } } };
+                              .forms = { { model_least_bytes(m), m->weights_bytes, m->pool.elastic ? model_whole_bytes(m) : 0,
+                                           0 } } };
 }
 
 void model_stop(struct world *w, struct model *m) {
@@ -84,6 +93,7 @@ static void load(struct world *w, struct model *m) {
         m->until_ms = w->now_ms + m->load_ms;
         m->loaded_bytes = m->blown_bytes = 0;
         m->level = m->ceiling;
+        pool_load(m);
         m->context = m->context_full;
         m->chunk = m->chunk_full;
         m->asked = false;

@@ -8,8 +8,9 @@
 
 #include "tests/simulator/world.h"
 
-#define HISTORY_STEPS 100u /* 5 s of true headroom */
-#define LOADS_KEPT    32u
+#define HISTORY_STEPS   100u /* 5 s of true headroom */
+#define LOADS_KEPT      32u
+#define ORDERS_A_MINUTE 60u /* about one pool */
 
 /* An action that has not shown yet. */
 struct ordered {
@@ -38,6 +39,10 @@ struct check {
         uint64_t ordered_ms, stall_ms, ended_ms, near_ms;
         uint64_t starved_since_ms, taken_since_ms;
         uint64_t answers;
+        uint64_t pool_orders_ms[WORLD_MODELS][ORDERS_A_MINUTE]; /* a ring of the last orders about a pool */
+        uint32_t pool_orders[WORLD_MODELS];
+        uint32_t pool_oldest;                   /* the model with the oldest request of all, ... */
+        uint64_t pool_oldest_ms, pool_short_ms; /* ... when that came, and since when it lacks room that there could be */
         bool squeezed;
         uint64_t oom_kills, cliffs;
         uint64_t hot_since_ms, seen_blind_ms;

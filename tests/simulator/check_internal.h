@@ -6,8 +6,10 @@
 #include "tests/simulator/parts.h"
 
 /* Figures of the promises are from the issue and the findings; none is taken from the policy's own bounds. */
-#define MIB            1048576.0
-#define MARGIN_DEGREES 15.0
+#define MIB             1048576.0
+#define MARGIN_DEGREES  15.0
+
+#define SETTLE_CHECK_MS 2000u /* an action that has not shown: no other before this */
 
 /* WHO noticed, and what. Only the first thing is kept. */
 void check_fire(struct check *c, const char *who, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -25,6 +27,14 @@ const char *check_milder_means(const struct check *c, const struct world *w, boo
 double check_to_convert_bytes(const struct model *m, enum kv_type level);
 /* Does the model stand still under a memory.high for long? Then only its end helps. */
 bool check_stands_still(const struct world *w, const struct model *m);
+static inline bool check_is_pool_order(const struct action *a) {
+        return a->kind == ACTION_POOL || a->kind == ACTION_TURN_OUT;
+}
+
+/* check_pool.c */
+void check_pool_orders(struct check *c, const struct world *w, const struct plan *plan);
+void check_pools(struct check *c, const struct world *w);
+
 /* Has an action that was ordered had its effect? */
 bool check_has_shown(const struct world *w, const struct ordered *o);
 

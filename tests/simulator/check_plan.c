@@ -3,7 +3,6 @@
 
 #include "tests/simulator/check_internal.h"
 
-#define SETTLE_CHECK_MS       2000u  /* an action that has not shown: no other before this */
 #define STALL_SETTLE_CHECK_MS 15000u /* counters lag after a stall */
 #define NEAR_S                6.0    /* stacking is allowed under 3 s; we do not know better than by half */
 #define NEAR_MS               1000u  /* ... nor that it is over sooner than that, when much came back at once */
@@ -76,7 +75,7 @@ static void check_violence(struct check *c, const struct world *w, const struct 
         const struct model *m = &w->models[a->model];
         if ((a->kind != ACTION_SUSPEND && a->kind != ACTION_END) || check_stands_still(w, m))
                 return;
-        if (a->kind == ACTION_END && model_unfinished(m) == 0)
+        if (a->kind == ACTION_END && model_running(m) + model_suspended(m) == 0)
                 return; /* nobody loses an answer */
         if (a->kind == ACTION_END)
                 check_in_vain(c, w, a);
@@ -164,9 +163,12 @@ static void check_evictions(struct check *c, const struct world *w, uint32_t i) 
 static void check_quiet(struct check *c, const struct world *w, const struct plan *plan) {
         if (w->mood != MOOD_QUIET)
                 return;
-        if (plan->actions_count > 0)
-                check_fire(c, "quiet", "nothing was wrong, and yet: %s %d because %s", policy_action_word(plan->actions[0].kind),
-                           (int) plan->actions[0].model, reason_info(plan->actions[0].because)->word);
+        for (uint32_t i = 0; i < plan->actions_count; i++) {
+                const struct action *a = &plan->actions[i];
+                if (!check_is_pool_order(a)) /* requests make pools grow on the quietest box */
+                        check_fire(c, "quiet", "nothing was wrong, and yet: %s %d because %s", policy_action_word(a->kind),
+                                   (int) a->model, reason_info(a->because)->word);
+        }
         if (plan->hold_loads || plan->hold_growth || plan->hold_batch || plan->rung != RUNG_CALM)
                 check_fire(c, "quiet", "nothing was wrong, and yet it holds, on rung %s because %s", policy_rung_word(plan->rung),
                            reason_info(plan->because)->word);
@@ -246,6 +248,7 @@ void check_plan(struct check *c, const struct world *w, const struct snapshot *s
                         check_violence(c, w, &plan->actions[i]);
         for (uint32_t i = 0; i < w->models_count; i++)
                 check_evictions(c, w, i);
+        check_pool_orders(c, w, plan);
         check_quiet(c, w, plan);
         check_sensors(c, w, snapshot, plan);
         if (snapshot->memory_blind)

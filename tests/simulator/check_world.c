@@ -13,14 +13,23 @@
 #define HOT_DEGREES    3.0
 #define LEAST_DUTY     0.125
 
+/* What it holds, or may take by what it was told, whether the daemon counts it or not. */
+static uint64_t model_claim(const struct model *m) {
+        if (!model_is_loaded(m))
+                return 0;
+        uint32_t more = m->pool.elastic ? pool_may_hold(m) - m->pool.floor : 0;
+        uint64_t bytes = model_least_bytes(m) + (uint64_t) (more * model_pool_token_bytes(m));
+        return bytes > model_bytes(m) ? bytes : model_bytes(m);
+}
+
 static void check_budget(struct check *c, const struct world *w) {
         uint64_t holds = 0, excess = 0;
         for (uint32_t i = 0; i < w->models_count; i++) {
-                holds += model_bytes(&w->models[i]);
+                holds += model_claim(&w->models[i]);
                 excess += w->models[i].blown_bytes; /* that one broke its word; admission sees to it */
         }
         if (holds > w->limits.budget_bytes + excess)
-                check_fire(c, "budget", "the engines hold %.0f MiB, the budget is %.0f MiB", (double) holds / MIB,
+                check_fire(c, "budget", "the engines hold or may take %.0f MiB, the budget is %.0f MiB", (double) holds / MIB,
                            (double) w->limits.budget_bytes / MIB);
 }
 
@@ -45,7 +54,7 @@ static void check_deadlines(struct check *c, const struct world *w, uint32_t i) 
         for (uint32_t k = 0; k < RUNNING_PLACES; k++) {
                 const struct request *r = &m->running[k];
                 if (r->state != REQUEST_NONE && w->now_ms > r->deadline_ms && w->memory.squeeze < 0.005 &&
-                    !check_stands_still(w, m))
+                    !check_stands_still(w, m) && !pool_is_silent(w, m))
                         check_fire(c, "deadline", "a request of model %u began and has not ended: %.0f of %u tokens", i, r->done,
                                    r->prompt + r->wanted);
         }
@@ -120,6 +129,14 @@ static bool somebody_could_be_ended(const struct world *w) {
         return false;
 }
 
+/* Who waits for what was ordered a moment ago is not to blame for what else could be done. */
+static bool is_on_its_way(const struct check *c, const struct world *w) {
+        bool all_shown = true;
+        for (uint32_t i = 0; i < c->ordered_count; i++)
+                all_shown = all_shown && c->ordered[i].shown;
+        return !all_shown && w->now_ms - c->ordered_ms < SETTLE_CHECK_MS;
+}
+
 /* Weights are squeezed out, or the kernel kills: was there something left to give, and time to give it? */
 static void check_cliff(struct check *c, const struct world *w) {
         bool squeezed = w->memory.squeeze > 0.01, killed = w->memory.oom_kills > c->oom_kills,
@@ -131,13 +148,12 @@ static void check_cliff(struct check *c, const struct world *w) {
         bool blind = c->seen_blind_ms > 0 && w->now_ms - c->seen_blind_ms < 10000;
         if (!fell || blind || c->below_zero_ms == 0 || w->now_ms - c->below_zero_ms < KNOWN_MS)
                 return;
-        /* An action just ordered may still be on its way. */
         const char *milder = check_milder_means(c, w, false, &model);
         if (killed && c->ended_ms + ENDED_MS < w->now_ms && somebody_could_be_ended(w))
                 check_fire(c, "last_resort",
                            "the kernel picked a victim after headroom was gone for %.1f s, and nobody had been ended",
                            (double) (w->now_ms - c->below_zero_ms) / 1000);
-        if (milder)
+        if (milder && !is_on_its_way(c, w))
                 check_fire(c, "cliff", "%s after headroom was gone for %.1f s, though %s: model %u",
                            killed ? "the kernel killed" : "weights were squeezed out",
                            (double) (w->now_ms - c->below_zero_ms) / 1000, milder, model);
@@ -168,6 +184,7 @@ void check_step(struct check *c, const struct world *w) {
                 if (w->now_ms % 1000 == 0)
                         check_deadlines(c, w, i);
         }
+        check_pools(c, w);
         check_starving(c, w);
         check_given_back(c, w);
         check_cliff(c, w);

@@ -26,7 +26,7 @@ double model_kv_bytes(const struct model *m, enum kv_type level) {
         return tokens * m->token_bytes * level_part(level);
 }
 
-static double prefix_tokens(const struct model *m) {
+double model_prefix_tokens(const struct model *m) {
         double sum = 0;
         for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
                 sum += m->prefix[l];
@@ -47,8 +47,12 @@ static uint32_t count(const struct model *m, enum request_state state) {
         return n;
 }
 
-uint32_t model_running(const struct model *m) {
+uint32_t model_computing(const struct model *m) {
         return count(m, REQUEST_RUNNING);
+}
+
+uint32_t model_running(const struct model *m) {
+        return model_computing(m) + count(m, REQUEST_QUEUED);
 }
 
 uint32_t model_suspended(const struct model *m) {
@@ -62,6 +66,11 @@ void request_refuse(struct world *w, struct request *r, enum reason reason) {
 
 static void remove_waiting(struct model *m, uint32_t at) {
         memmove(&m->waiting[at], &m->waiting[at + 1], (--m->waiting_count - at) * sizeof(m->waiting[0]));
+}
+
+/* In the pool it takes its place again. */
+void request_come_back(const struct model *m, struct request *r) {
+        r->state = m->pool.elastic ? REQUEST_QUEUED : REQUEST_RUNNING;
 }
 
 void requests_refuse_all(struct world *w, struct model *m, enum reason reason) {
@@ -123,10 +132,13 @@ void clients_give_up(struct world *w, struct model *m) {
                 request_refuse(w, r, why_it_waited(w, r));
                 remove_waiting(m, i);
         }
-        /* A request that is suspended on disk may wait no longer than its deadline. */
-        for (uint32_t i = 0; i < RUNNING_PLACES; i++)
-                if (m->running[i].state == REQUEST_SUSPENDED && w->now_ms + STEP_MS >= m->running[i].deadline_ms)
-                        request_refuse(w, &m->running[i], REASON_MEMORY_HELD);
+        /* One that is suspended on disk, or lacks room in its pool, may wait no longer than its deadline. */
+        for (uint32_t i = 0; i < RUNNING_PLACES; i++) {
+                struct request *r = &m->running[i];
+                bool waits = r->state == REQUEST_SUSPENDED || r->state == REQUEST_QUEUED || r->waits;
+                if (waits && w->now_ms + STEP_MS >= r->deadline_ms)
+                        request_refuse(w, r, REASON_MEMORY_HELD);
+        }
 }
 
 /* --- beginning --- */
@@ -164,12 +176,12 @@ void clients_send(struct world *w, struct model *m) {
                         remove_waiting(m, i);
                         continue;
                 }
-                if ((r->batch && w->hold_batch) || reserved_tokens(m) + needs > m->pool_tokens) {
+                if ((r->batch && w->hold_batch) || (!m->pool.elastic && reserved_tokens(m) + needs > m->pool_tokens)) {
                         i++;
                         continue;
                 }
                 *place = *r;
-                place->state = REQUEST_RUNNING;
+                request_come_back(m, place);
                 m->asked = true;
                 remove_waiting(m, i);
         }
@@ -177,27 +189,47 @@ void clients_send(struct world *w, struct model *m) {
 
 /* --- computing --- */
 
-static void shrink_prefix(struct model *m, double tokens) {
-        double have = prefix_tokens(m), keep = have > tokens ? 1 - tokens / have : 0;
+void model_shrink_prefix(struct model *m, double tokens) {
+        double have = model_prefix_tokens(m), keep = have > tokens ? 1 - tokens / have : 0;
         for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
                 m->prefix[l] *= have > 0 ? keep : 0;
 }
 
 static void finish(struct world *w, struct model *m, struct request *r) {
         w->answers++;
+        pool_note_answer(m, r);
         m->last_end_ms = w->now_ms;
         if (dice_percent(&w->dice, 70))
                 for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
                         m->prefix[l] += r->stored[l];
         double most = m->pool_tokens / 2.0;
-        if (prefix_tokens(m) > most)
-                shrink_prefix(m, prefix_tokens(m) - most);
+        if (model_prefix_tokens(m) > most)
+                model_shrink_prefix(m, model_prefix_tokens(m) - most);
         *r = (struct request){ 0 };
+}
+
+/* How much of them it can use, for want of blocks. */
+static double seconds_with_room(struct model *m, struct request *r, double seconds) {
+        double again = least(r->again, seconds * m->prefill_per_s), rest = seconds - again / m->prefill_per_s;
+        double prompt = least(largest(0, r->prompt - r->done), rest * m->prefill_per_s);
+        rest -= prompt / m->prefill_per_s;
+        double made = least(r->prompt + r->wanted - r->done - prompt, rest * m->decode_per_s);
+        double room = pool_room(m, r, again + prompt + made);
+        double fed = least(room, again + prompt);
+        return least(seconds, fed / m->prefill_per_s + (room - fed) / m->decode_per_s);
 }
 
 /* Seconds of computing go to one request; the tokens that came out. */
 static double advance(struct world *w, struct model *m, struct request *r, double seconds) {
         double before = r->done, decoded = 0;
+        if (m->pool.elastic)
+                seconds = seconds_with_room(m, r, seconds);
+        if (r->again > 0) {
+                double fed = least(r->again, seconds * m->prefill_per_s);
+                seconds -= fed / m->prefill_per_s;
+                r->again -= fed;
+                r->stored[m->level] += fed;
+        }
         double in_prompt = largest(0, r->prompt - r->done), fed = least(in_prompt, seconds * m->prefill_per_s);
         seconds -= fed / m->prefill_per_s;
         r->done += fed;
@@ -239,7 +271,7 @@ static void note_rate(struct model *m, double decoded, uint32_t running) {
 
 void clients_compute(struct world *w, struct model *m) {
         double seconds = STEP_MS / 1000.0 * w->heat.duty, decoded = 0;
-        uint32_t running = model_running(m);
+        uint32_t running = model_computing(m);
         if (w->memory.squeeze > 0.005)
                 seconds /= 1 + SQUEEZED_SLOWER * least(1, 5 * w->memory.squeeze);
         if (m->livelock_ms > 0 && w->now_ms >= m->livelock_ms) {
@@ -252,8 +284,8 @@ void clients_compute(struct world *w, struct model *m) {
                         decoded += advance(w, m, &m->running[i], seconds / (0.6 + 0.4 * running));
         if (m->level > KV_F16)
                 convert(m);
-        double over = reserved_tokens(m) + prefix_tokens(m) - m->pool_tokens;
-        if (over > 0)
-                shrink_prefix(m, over);
+        double over = reserved_tokens(m) + model_prefix_tokens(m) - m->pool_tokens;
+        if (over > 0 && !m->pool.elastic)
+                model_shrink_prefix(m, over);
         note_rate(m, decoded, running);
 }

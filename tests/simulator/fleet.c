@@ -8,7 +8,7 @@
 static void suspended_come_back(struct model *m) {
         for (uint32_t i = 0; i < RUNNING_PLACES; i++)
                 if (m->running[i].state == REQUEST_SUSPENDED)
-                        m->running[i].state = REQUEST_RUNNING;
+                        request_come_back(m, &m->running[i]);
 }
 
 static void live(struct world *w, struct model *m) {
@@ -37,6 +37,7 @@ static void live(struct world *w, struct model *m) {
                         m->blown_bytes_per_s = 0;
                 levers_step(w, m);
                 clients_send(w, m);
+                pool_step(w, m);
                 clients_compute(w, m);
                 if (model_unfinished(m) == 0 && !m->pinned && w->now_ms >= m->last_end_ms + IDLE_MAX_MS &&
                     w->now_ms >= m->loaded_ms + IDLE_MAX_MS)
@@ -44,6 +45,7 @@ static void live(struct world *w, struct model *m) {
                 break;
         case LIFE_DRAINING:
                 levers_step(w, m);
+                pool_step(w, m);
                 clients_compute(w, m);
                 if (model_running(m) == 0 && model_suspended(m) > 0)
                         suspended_come_back(m);
@@ -71,9 +73,12 @@ void fleet_step(struct world *w) {
 
 /* Some kinds of engines have all verbs, some have few. Dice of its own: the rest of the world is what it is without them. */
 static uint32_t lacks_init(uint64_t seed) {
-        static const uint32_t verbs[] = { ACTION_BIT(ACTION_TRIM), ACTION_BIT(ACTION_CHUNK), ACTION_BIT(ACTION_CONTEXT),
+        static const uint32_t verbs[] = { ACTION_BIT(ACTION_TRIM),
+                                          ACTION_BIT(ACTION_CHUNK),
+                                          ACTION_BIT(ACTION_CONTEXT),
                                           ACTION_BIT(ACTION_DOWNSHIFT) | ACTION_BIT(ACTION_UPSHIFT),
-                                          ACTION_BIT(ACTION_SUSPEND) | ACTION_BIT(ACTION_RESUME) };
+                                          ACTION_BIT(ACTION_SUSPEND) | ACTION_BIT(ACTION_RESUME),
+                                          ACTION_BIT(ACTION_POOL) | ACTION_BIT(ACTION_TURN_OUT) };
         struct dice own;
         uint32_t lacks = 0;
         dice_init(&own, seed);
@@ -112,6 +117,7 @@ static void model_init(struct world *w, struct model *m) {
         m->decode_per_s = least(150, 20e9 / (double) m->weights_bytes);
         m->prefill_per_s = m->decode_per_s * dice_between(d, 5, 30);
         clients_init(w, m);
+        pool_init(w, m);
         if (w->mood == MOOD_HOSTILE && dice_percent(d, 8))
                 m->blown_bytes_per_s = m->weights_bytes / (20 + dice_below(d, 200));
         if (w->mood == MOOD_HOSTILE && dice_percent(d, 5))

@@ -121,7 +121,7 @@ void heat_step(struct world *w) {
         struct heat *h = &w->heat;
         bool runs = false;
         for (uint32_t i = 0; i < w->models_count; i++)
-                runs = runs || model_running(&w->models[i]) > 0;
+                runs = runs || model_computing(&w->models[i]) > 0;
         obey_duty(w);
         h->busy = runs ? 1 : 0;
         if (w->now_ms == h->ambient_step_ms)

@@ -32,6 +32,10 @@ static double moved_bytes(const struct model *m, enum action_kind kind) {
 }
 
 static void send_order(struct world *w, struct model *m, const struct action *action) {
+        if (action->kind == ACTION_POOL || action->kind == ACTION_TURN_OUT) {
+                pool_order(w, m, action, delay_ms(w, m));
+                return;
+        }
         if (m->temper == TEMPER_DEAF || m->external || m->lacks & ACTION_BIT(action->kind))
                 return;
         for (uint32_t i = 0; i < ORDERS; i++)
@@ -61,7 +65,7 @@ static void take_order(struct model *m, const struct action *action, bool by_hal
         case ACTION_RESUME:
                 for (uint32_t i = 0; i < RUNNING_PLACES; i++)
                         if (m->running[i].state == REQUEST_SUSPENDED)
-                                m->running[i].state = REQUEST_RUNNING;
+                                request_come_back(m, &m->running[i]);
                 break;
         default: break;
         }

@@ -18,7 +18,7 @@
 #include "tests/simulator/mutation.h"
 #include "tests/simulator/record.h"
 
-#define WAITING_LOOK_MS  100u /* while a model waits to be loaded */
+#define WAITING_LOOK_MS  100u /* while a model waits to be loaded, or for room in its pool */
 #define PRESSURE_LOOK_MS 100u /* a notice of pressure is heeded at most so often, as the daemon does */
 
 struct options {

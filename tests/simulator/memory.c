@@ -34,7 +34,7 @@ static struct demand demand_of(const struct world *w) {
                         continue;
                 d.anonymous += (double) model_bytes(m) - (double) model_mapped(m);
                 d.weights += (double) model_mapped(m);
-                d.reading = d.reading || model_running(m) > 0;
+                d.reading = d.reading || model_computing(m) > 0;
         }
         return d;
 }
@@ -88,7 +88,7 @@ static void press(struct world *w, const struct demand *d, bool thrashes) {
         mem->own_stall_us += part * us;
         for (uint32_t i = 0; i < w->models_count; i++) {
                 struct model *m = &w->models[i];
-                if (!model_is_loaded(m) || model_running(m) == 0 || part == 0)
+                if (!model_is_loaded(m) || model_computing(m) == 0 || part == 0)
                         continue;
                 m->stall_us += part * us;
                 m->refaults += pages * (double) model_mapped(m) / largest(d->weights, 1);

@@ -184,6 +184,83 @@ static void stand_still(struct mutant *m, const struct snapshot *snapshot, struc
         plan->duty_permille = 0;
 }
 
+/* --- pools --- */
+
+static void count_no_growth(struct mutant *m, struct snapshot *snapshot, struct past *past) {
+        (void) m, (void) past;
+        for (uint32_t i = 0; i < snapshot->models_count; i++)
+                snapshot->models[i].pool_token_bytes = 0;
+}
+
+static bool is_pool_order(const struct action *a) {
+        return a->kind == ACTION_POOL || a->kind == ACTION_TURN_OUT;
+}
+
+static struct model_view *view_of(struct mutant *m, uint32_t id) {
+        for (uint32_t i = 0; i < m->snapshot.models_count; i++)
+                if (m->snapshot.models[i].id == id)
+                        return &m->snapshot.models[i];
+        return NULL;
+}
+
+static void take_what_runs(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) snapshot;
+        for (uint32_t k = 0; k < plan->actions_count; k++) {
+                const struct model_view *v = view_of(m, plan->actions[k].model);
+                if (is_pool_order(&plan->actions[k]) && plan->actions[k].value < v->pool)
+                        plan->actions[k].value = v->pool_floor;
+        }
+}
+
+/* Whoever came first waits for all others. */
+static void turn_out_the_oldest(struct mutant *m, struct snapshot *snapshot, struct past *past) {
+        (void) m, (void) past;
+        for (uint32_t i = 0; i < snapshot->models_count; i++)
+                snapshot->models[i].pool_since_ms = snapshot->now_ms - snapshot->models[i].pool_since_ms;
+}
+
+static void grow_never(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) snapshot;
+        uint32_t kept = 0;
+        for (uint32_t k = 0; k < plan->actions_count; k++) {
+                const struct action *a = &plan->actions[k];
+                if (!is_pool_order(a) || a->value < view_of(m, a->model)->pool)
+                        plan->actions[kept++] = *a;
+        }
+        plan->actions_count = kept;
+}
+
+/* What was asked for is forgotten, and what an engine has still to answer: it is asked again at each look. */
+static void forget_orders(struct mutant *m, struct snapshot *snapshot, struct past *past) {
+        (void) m, (void) past;
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                snapshot->models[i].pool_asked = snapshot->models[i].pool;
+                snapshot->models[i].pool_told = false;
+        }
+}
+
+static void order_of_all(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) m;
+        for (uint32_t i = 0; i < snapshot->models_count; i++)
+                if (snapshot->models[i].pool == 0 && snapshot->models[i].state == ACCOUNT_BUSY)
+                        add_action(plan, ACTION_POOL, snapshot->models[i].id, REASON_REQUEST);
+}
+
+static void order_twice(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) m, (void) snapshot;
+        uint32_t count = plan->actions_count;
+        for (uint32_t k = 0; k < count && plan->actions_count < PLAN_ACTIONS_MAX; k++)
+                if (is_pool_order(&plan->actions[k]))
+                        plan->actions[plan->actions_count++] = plan->actions[k];
+}
+
+static void grow_beyond_all(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) snapshot;
+        for (uint32_t k = 0; k < plan->actions_count; k++)
+                if (is_pool_order(&plan->actions[k]))
+                        plan->actions[k].value = view_of(m, plan->actions[k].model)->pool_full + 1;
+}
+
 const struct mutation mutations[] = {
         { "ignores_pinned", "pinned models are never evicted", "pinned", nobody_is_pinned, NULL },
         { "never_settles", "acts are not stacked before they show", "settle", forget_promises, NULL },
@@ -203,6 +280,15 @@ const struct mutation mutations[] = {
         { "holds_for_ever", "with room, somebody is served", "starving", NULL, hold_for_ever },
         { "gives_nothing_back", "what was taken comes back", "given_back", NULL, give_nothing_back },
         { "stands_still", "a request that has begun ends", "deadline", NULL, stand_still },
+        { "counts_no_growth", "engines stay within the budget, with all that their pools may come to hold", "budget",
+          count_no_growth, NULL },
+        { "takes_what_runs", "a pool is not cut below what running requests hold", "pool_cut", NULL, take_what_runs },
+        { "turns_out_the_oldest", "running requests wait for older ones alone", "pool_cut", turn_out_the_oldest, NULL },
+        { "grows_never", "the oldest request gets room in its pool", "pool_starves", NULL, grow_never },
+        { "forgets_orders", "an order about a pool is not repeated", "pool_flaps", forget_orders, NULL },
+        { "orders_of_all", "only a pool that can change is told to", "pool_stiff", NULL, order_of_all },
+        { "orders_twice", "one look tells a model one thing about its pool", "pool_twice", NULL, order_twice },
+        { "grows_beyond_all", "a pool stays between its least and its most", "pool_size", NULL, grow_beyond_all },
         { NULL, NULL, NULL, NULL, NULL },
 };
 

@@ -37,9 +37,25 @@ void clients_give_up(struct world *w, struct model *m);
 void clients_send(struct world *w, struct model *m);
 void clients_compute(struct world *w, struct model *m);
 void request_refuse(struct world *w, struct request *r, enum reason reason);
+/* From disk. */
+void request_come_back(const struct model *m, struct request *r);
+double model_prefix_tokens(const struct model *m);
+void model_shrink_prefix(struct model *m, double tokens);
 /* Weights that are mapped now. */
 uint64_t model_mapped(const struct model *m);
 double request_tokens(const struct request *r);
+
+/* pools.c */
+void pool_init(const struct world *w, struct model *m);
+void pools_crowd(struct world *w, uint64_t seed);
+void pool_load(struct model *m);
+void pool_step(struct world *w, struct model *m);
+double pool_room(struct model *m, struct request *r, double wanted);
+void pool_note_answer(struct model *m, const struct request *r);
+void pool_order(struct world *w, struct model *m, const struct action *action, uint64_t delay_ms);
+/* Its engine has said so. */
+bool pool_lacks(const struct model *m);
+void pool_view(const struct world *w, const struct model *m, struct model_view *v);
 
 /* levers.c */
 void levers_step(struct world *w, struct model *m);

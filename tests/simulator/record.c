@@ -43,6 +43,8 @@ static void record_plan(FILE *out, const struct plan *plan) {
                 fprintf(out, "  expect %s", policy_action_word(a->kind));
                 if (a->model != UINT32_MAX)
                         fprintf(out, " %u", a->model);
+                if (policy_action_has_value(a->kind))
+                        fprintf(out, " to %u", a->value);
                 fprintf(out, " because %s\n", reason_info(a->because)->word);
         }
 }

@@ -92,8 +92,10 @@ void world_init(struct world *w, uint64_t seed, uint32_t growth_mib_s) {
                 make_growth(w, growth_mib_s);
         else if (w->mood == MOOD_QUIET)
                 make_quiet(w);
-        else
+        else {
                 hogs_init(w);
+                pools_crowd(w, seed);
+        }
         heat_init(w);
         w->now_ms = 1000;
         hogs_step(w);
@@ -130,13 +132,14 @@ static void view_kv(const struct model *m, struct model_view *v) {
 static bool is_batch(const struct model *m) {
         bool batch = true;
         for (uint32_t i = 0; i < RUNNING_PLACES; i++)
-                batch = batch && (m->running[i].state != REQUEST_RUNNING || m->running[i].batch);
+                batch = batch && ((m->running[i].state != REQUEST_RUNNING && m->running[i].state != REQUEST_QUEUED) ||
+                                  m->running[i].batch);
         for (uint32_t i = 0; i < m->waiting_count; i++)
                 batch = batch && m->waiting[i].batch;
         return batch;
 }
 
-static struct model_view view(const struct model *m, uint32_t id) {
+static struct model_view view(const struct world *w, const struct model *m, uint32_t id) {
         static const enum account_state states[] = { [LIFE_LOADING] = ACCOUNT_LOADING,
                                                      [LIFE_READY] = ACCOUNT_IDLE,
                                                      [LIFE_DRAINING] = ACCOUNT_DRAINING,
@@ -175,6 +178,7 @@ static struct model_view view(const struct model *m, uint32_t id) {
                                 .high_events = m->high_events,
                                 .oom_kills = m->oom_kills };
         view_kv(m, &v);
+        pool_view(w, m, &v);
         return v;
 }
 
@@ -218,7 +222,7 @@ void world_observe(struct world *w, struct snapshot *ret) {
                                   .load_permille = (uint64_t) (20 + 980 * w->heat.busy * w->heat.duty) };
         for (uint32_t i = 0; i < w->models_count; i++)
                 if (model_is_loaded(&w->models[i]))
-                        ret->models[ret->models_count++] = view(&w->models[i], i);
+                        ret->models[ret->models_count++] = view(w, &w->models[i], i);
         for (uint32_t i = 0; i < w->models_count; i++)
                 if (model_wants(w, &w->models[i]))
                         ret->wants[ret->wants_count++] = model_want(&w->models[i], i);
@@ -227,7 +231,7 @@ void world_observe(struct world *w, struct snapshot *ret) {
 
 bool world_waits(const struct world *w) {
         for (uint32_t i = 0; i < w->models_count; i++)
-                if (model_wants(w, &w->models[i]))
+                if (model_wants(w, &w->models[i]) || pool_lacks(&w->models[i]))
                         return true;
         return false;
 }

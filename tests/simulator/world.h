@@ -32,7 +32,8 @@ struct dice {
 
 /* --- clients and engines (fleet.c) --- */
 
-enum request_state { REQUEST_NONE, REQUEST_WAITING, REQUEST_RUNNING, REQUEST_SUSPENDED };
+/* Queued: the engine has it, and lacks room for it in its pool. */
+enum request_state { REQUEST_NONE, REQUEST_WAITING, REQUEST_QUEUED, REQUEST_RUNNING, REQUEST_SUSPENDED };
 
 struct request {
         enum request_state state;
@@ -40,6 +41,8 @@ struct request {
         uint64_t asked_ms, wait_until_ms, deadline_ms;
         uint32_t prompt, wanted;      /* tokens */
         double done;                  /* of both */
+        double again;                 /* of these, to be computed again: it was turned out of its pool */
+        bool waits;                   /* runs, and found no block for its next token */
         double stored[KV_TYPE_COUNT]; /* tokens in the KV cache, by precision */
 };
 
@@ -52,6 +55,25 @@ struct order { /* a control frame on its way */
         struct action action;
 };
 
+/* --- elastic KV pools (pools.c) --- */
+
+struct pool_report {
+        uint32_t limit, held, used, needed, wanted; /* tokens; used: by running requests alone */
+};
+
+struct pool {
+        bool elastic; /* else it holds pool_tokens for ever */
+        uint32_t floor;
+        struct dice dice;
+        uint32_t limit;          /* tokens, the engine's ... */
+        uint32_t counted, asked; /* ... and what the daemon counts for it, and has asked for */
+        double usual_answer;
+        bool is_short;
+        struct order orders[2]; /* under way, of either kind */
+        uint64_t sent_ms[2], reported_ms;
+        struct pool_report report;
+};
+
 struct model {
         /* Properties. */
         bool pinned, external; /* external: takes no control frames */
@@ -59,7 +81,9 @@ struct model {
         int priority;
         uint64_t weights_bytes, overhead_bytes;
         double token_bytes; /* of KV at f16 */
-        uint32_t pool_tokens, context_full, context_floor, chunk_full, parallel;
+        struct pool pool;
+        uint32_t pool_tokens; /* the most, where it is elastic */
+        uint32_t context_full, context_floor, chunk_full, parallel;
         enum kv_type ceiling, floor;
         uint64_t load_ms, stop_ms;
         double decode_per_s, prefill_per_s;
@@ -182,16 +206,26 @@ uint64_t model_bytes(const struct model *m);   /* all it holds, weights included
 uint64_t model_account(const struct model *m); /* what it is charged for: prediction, or more if it holds more */
 double model_kv_bytes(const struct model *m, enum kv_type level);
 double model_prefix_bytes(const struct model *m);
-uint32_t model_running(const struct model *m);
+uint32_t model_running(const struct model *m);   /* requests that the engine has, but for suspended ones ... */
+uint32_t model_computing(const struct model *m); /* ... and that have room in its pool */
 uint32_t model_suspended(const struct model *m);
-bool model_is_loaded(const struct model *m); /* holds memory */
+bool model_is_loaded(const struct model *m);       /* holds memory */
+uint64_t model_whole_bytes(const struct model *m); /* its account with one whole context in the pool ... */
+uint64_t model_least_bytes(const struct model *m); /* ... and with the smallest pool */
+double model_pool_token_bytes(const struct model *m);
+/* Arrival of the oldest request that its engine has; now, where there is none. */
+uint64_t model_oldest_ms(const struct world *w, const struct model *m);
+double pool_running_tokens(const struct model *m); /* whole blocks of requests that run */
+/* Tokens, by its limit and by orders that it may still carry out, whether they are counted or not. */
+uint32_t pool_may_hold(const struct model *m);
+bool pool_is_silent(const struct world *w, const struct model *m); /* an order is not answered: it obeys no more */
 double hogs_bytes(const struct world *w);
 /* What other programs are going to take that they have not taken yet. */
 double hogs_to_come(const struct world *w);
 /* What could be given back without cutting an answer: prefix caches, precision, idle models. */
 double world_mild_bytes(const struct world *w);
 /* available - weights - loads in flight - reserve, of what really is. */
-/* Does a model wait to be loaded? */
+/* Does a model wait to be loaded, or for room in its pool? */
 bool world_waits(const struct world *w);
 int64_t world_headroom(const struct world *w);
 uint64_t world_loading_bytes(const struct world *w);
