@@ -71,7 +71,8 @@ const char *check_milder_means(const struct check *c, const struct world *w, boo
                 *ret_model = i;
                 if (m->life == LIFE_READY && !m->pinned && model_unfinished(m) == 0 && !tried(c, w, i, ACTION_EVICT))
                         return "an idle model could leave";
-                if (m->external || (m->life != LIFE_READY && m->life != LIFE_DRAINING))
+                bool obeys = !m->external && !pool_is_silent(w, m) && (m->life == LIFE_READY || m->life == LIFE_DRAINING);
+                if (!obeys)
                         continue;
                 if (!(m->lacks & ACTION_BIT(ACTION_TRIM)) && model_prefix_bytes(m) > worth && !tried(c, w, i, ACTION_TRIM))
                         return "a prefix cache could be dropped";

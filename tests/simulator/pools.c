@@ -163,13 +163,13 @@ static void set_limit(struct model *m, uint32_t tokens, bool makes_room) {
 
 static void begin_queued(struct model *m) {
         for (struct request *r; (r = oldest_queued(m)) != NULL;) {
-                double promised = tokens_in_blocks(request_tokens(r)) + growth_left(m, r);
+                double all = growth_left(m, r), promised = all; /* it holds nothing yet, whatever it has on disk */
                 for (uint32_t i = 0; i < RUNNING_PLACES; i++)
                         if (m->running[i].state == REQUEST_RUNNING)
                                 promised += held_by(&m->running[i]) + growth_left(m, &m->running[i]);
                 if (promised > m->pool.limit)
                         return;
-                (void) make_free(m, tokens_in_blocks(request_tokens(r)));
+                (void) make_free(m, all);
                 r->state = REQUEST_RUNNING;
         }
 }
