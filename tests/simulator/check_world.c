@@ -9,6 +9,7 @@
 #define GIVEN_BACK_MS  300000u
 #define ENDED_MS       5000u /* so lately: the last resort was tried */
 #define HOT_MS         30000u
+#define POOLS_CHECK_MS 250u
 #define BUSY_OVER_MS   60000.0
 #define HOT_DEGREES    3.0
 #define LEAST_DUTY     0.125
@@ -184,7 +185,8 @@ void check_step(struct check *c, const struct world *w) {
                 if (w->now_ms % 1000 == 0)
                         check_deadlines(c, w, i);
         }
-        check_pools(c, w);
+        if (w->now_ms % POOLS_CHECK_MS == 0)
+                check_pools(c, w);
         check_starving(c, w);
         check_given_back(c, w);
         check_cliff(c, w);

@@ -200,6 +200,8 @@ static bool is_pending(const struct pool *p) {
 
 static void report(const struct world *w, struct model *m) {
         struct pool *p = &m->pool;
+        if (w->now_ms < p->reported_ms + REPORT_MS && model_running(m) == 0)
+                return;
         double running = pool_running_tokens(m), more = growth(m);
         uint32_t needed = clip(running + more, m->pool_tokens);
         if (w->now_ms < p->reported_ms + REPORT_MS && (needed <= p->limit || needed <= p->report.needed))
