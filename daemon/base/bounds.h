@@ -106,6 +106,7 @@
 #define MEASURE_DUTY         50 /* ... and at least so many times what the last look took: page tables of big models take long to walk */
 #define MEASURE_IDLE_MS      30000      /* an engine where nothing runs hardly changes */
 #define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
+#define FOOTPRINTS_TIME_MAX_MS 86400000.0 /* no load and no usual request takes a day: more is damage */
 
 /* The most that a configuration or an operator may protect a model from others, and a client: longer than any pause between two questions. */
 #define PROTECT_MAX_MS        86400000u

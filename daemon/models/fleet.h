@@ -68,7 +68,7 @@ struct model_status {
         const char *last_stderr; /* last lines, "" when none */
         uint64_t protected_ms;   /* from other models, for so long from now; 0: it is not */
         uint64_t service_ms;     /* the usual time of a request; 0: none has ended */
-        uint64_t load_ms;        /* how long the last load took; 0: none */
+        uint64_t load_ms;        /* how long the last load took, also before a restart; 0: none */
         uint64_t expected_ms;    /* until one that came now would begin; UINT64_MAX: nobody can tell */
         int64_t cooldown_ms;     /* until the next try; 0 when none */
         struct trace_info trace; /* its path NULL when none runs */

@@ -1,7 +1,7 @@
 /*
  * footprints.c - a small table of learned corrections, and its file.
  *
- *      {"version":1,"models":{"qwen3-8b":{"file":"1f00-...","learned":1042,"predicted_bytes":...,"peak_bytes":...}}}
+ *      {"version":1,"models":{"qwen3-8b":{"file":"1f00...","learned":1042,"load_ms":4100,"service_ms":9000,"predicted_bytes":...,"peak_bytes":...}}}
  */
 #include "daemon/models/footprints.h"
 
@@ -124,17 +124,25 @@ static void key_text(uint64_t file_key, char out[24]) {
         (void) snprintf(out, 24, "%016" PRIx64, file_key);
 }
 
-uint32_t footprints_learned(const struct footprints *f, const char *model, uint64_t file_key) {
+/* OTHERWISE where it is missing or damaged. */
+static uint64_t number_of(const cJSON *entry, const char *name, double min, double max, uint64_t otherwise) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(entry, name);
+        bool is_sane = cJSON_IsNumber(value) && value->valuedouble >= min && value->valuedouble <= max;
+        return is_sane ? (uint64_t) value->valuedouble : otherwise;
+}
+
+struct footprint_record footprints_learned(const struct footprints *f, const char *model, uint64_t file_key) {
         const cJSON *entry = cJSON_GetObjectItemCaseSensitive(f->models, model);
         const char *file = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "file"));
-        const cJSON *learned = cJSON_GetObjectItemCaseSensitive(entry, "learned");
         char expected[24];
         key_text(file_key, expected);
-        if (!file || strcmp(file, expected) != 0 || !cJSON_IsNumber(learned))
-                return LEARNED_NEUTRAL;
-        if (!(learned->valuedouble >= LEARNED_MIN) || !(learned->valuedouble <= LEARNED_MAX))
-                return LEARNED_NEUTRAL;
-        return (uint32_t) learned->valuedouble;
+        if (!file || strcmp(file, expected) != 0)
+                return (struct footprint_record){ .learned = LEARNED_NEUTRAL };
+        return (struct footprint_record){
+                .learned = (uint32_t) number_of(entry, "learned", LEARNED_MIN, LEARNED_MAX, LEARNED_NEUTRAL),
+                .load_ms = number_of(entry, "load_ms", 0, FOOTPRINTS_TIME_MAX_MS, 0),
+                .service_ms = number_of(entry, "service_ms", 0, FOOTPRINTS_TIME_MAX_MS, 0),
+        };
 }
 
 /* --- saving, on a thread of the pool: touches f->path, f->text and f->result only --- */
@@ -207,17 +215,24 @@ static void start_saving(struct footprints *f) {
         }
 }
 
-void footprints_learn(struct footprints *f, const char *model, uint64_t file_key, uint32_t learned, uint64_t predicted_bytes,
-                      uint64_t peak_bytes) {
+static cJSON *entry_of(const char *file, const struct footprint_record *record) {
+        cJSON *entry = cJSON_CreateObject();
+        if (entry && cJSON_AddStringToObject(entry, "file", file) && cJSON_AddNumberToObject(entry, "learned", record->learned) &&
+            cJSON_AddNumberToObject(entry, "load_ms", (double) record->load_ms) &&
+            cJSON_AddNumberToObject(entry, "service_ms", (double) record->service_ms) &&
+            cJSON_AddNumberToObject(entry, "predicted_bytes", (double) record->predicted_bytes) &&
+            cJSON_AddNumberToObject(entry, "peak_bytes", (double) record->peak_bytes))
+                return entry;
+        cJSON_Delete(entry);
+        return NULL;
+}
+
+void footprints_learn(struct footprints *f, const char *model, uint64_t file_key, const struct footprint_record *record) {
         char file[24];
         key_text(file_key, file);
-        cJSON *entry = cJSON_CreateObject();
-        if (!entry || !cJSON_AddStringToObject(entry, "file", file) || !cJSON_AddNumberToObject(entry, "learned", learned) ||
-            !cJSON_AddNumberToObject(entry, "predicted_bytes", (double) predicted_bytes) ||
-            !cJSON_AddNumberToObject(entry, "peak_bytes", (double) peak_bytes)) {
-                cJSON_Delete(entry);
+        cJSON *entry = entry_of(file, record);
+        if (!entry)
                 return;
-        }
         cJSON_DeleteItemFromObjectCaseSensitive(f->models, model);
         (void) cJSON_AddItemToObject(f->models, model, entry);
         if (f->path)

@@ -1,5 +1,5 @@
 /*
- * footprints.h - the learned footprint of each model, kept in STATE_DIR/footprints.json over restarts.
+ * footprints.h - what each model's loads have taught, kept in STATE_DIR/footprints.json over restarts.
  *
  * A lost or damaged file costs only what was learned: it is set aside, said so, and learning begins anew. Saving
  * happens on a thread of libuv's pool (fsync may take long): a temporary file, synced, renamed over the old one.
@@ -22,11 +22,16 @@ bool footprints_busy(const struct footprints *f);
 /* Drops what was learned about models that are no longer known. */
 void footprints_prune(struct footprints *f, bool (*is_known)(const void *user, const char *id), const void *user);
 
-/* The factor learned about this model while its file stays the same (FILE_KEY: from size and time), else LEARNED_NEUTRAL. */
-uint32_t footprints_learned(const struct footprints *f, const char *model, uint64_t file_key);
+struct footprint_record {
+        uint32_t learned;                     /* the factor of policy_footprint_learn */
+        uint64_t load_ms, service_ms;         /* of its last load, and the usual one of a request; 0: not known */
+        uint64_t predicted_bytes, peak_bytes; /* written for people, not read again */
+};
+
+/* What was learned about this model while its file stays the same (FILE_KEY: from size and time), else LEARNED_NEUTRAL and zeros. */
+struct footprint_record footprints_learned(const struct footprints *f, const char *model, uint64_t file_key);
 /* Remembers, and saves soon. ON_SAVED (may be NULL) is called from the loop when a save has ended. */
-void footprints_learn(struct footprints *f, const char *model, uint64_t file_key, uint32_t learned, uint64_t predicted_bytes,
-                      uint64_t peak_bytes);
+void footprints_learn(struct footprints *f, const char *model, uint64_t file_key, const struct footprint_record *record);
 void footprints_on_saved(struct footprints *f, void (*on_saved)(void *user), void *user);
 
 #endif

@@ -295,15 +295,16 @@ static void kill_engine(struct model *m) {
 }
 
 static void learn(struct model *m) {
-        struct instance *e = &m->engine;
+        const struct instance *e = &m->engine;
         if (e->peak_bytes == 0)
                 return;
-        uint32_t learned = policy_footprint_learn(m->learned, &m->form.facts, e->rest_peak_bytes, e->worked);
-        if (learned == m->learned)
-                return;
-        m->learned = learned;
-        footprints_learn(m->fleet->footprints, m->config->id, m->files.key, learned, m->form.predicted.total_bytes,
-                         e->peak_bytes);
+        m->learned = policy_footprint_learn(m->learned, &m->form.facts, e->rest_peak_bytes, e->worked);
+        const struct footprint_record record = { .learned = m->learned,
+                                                 .load_ms = m->load_ms,
+                                                 .service_ms = m->service_ms,
+                                                 .predicted_bytes = m->form.predicted.total_bytes,
+                                                 .peak_bytes = e->peak_bytes };
+        footprints_learn(m->fleet->footprints, m->config->id, m->files.key, &record);
 }
 
 /* The engine's own fault, or that of a machine (or a service above us) that had nothing left. */

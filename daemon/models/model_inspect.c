@@ -68,6 +68,16 @@ static void find_forms(struct model *m) {
         m->form = m->forms[0];
 }
 
+/* What its loads have taught, those before the daemon's start too. */
+static void recall(struct model *m) {
+        const struct footprint_record record = footprints_learned(m->fleet->footprints, m->config->id, m->files.key);
+        m->learned = record.learned;
+        if (m->load_ms == 0)
+                m->load_ms = record.load_ms;
+        if (m->service_ms == 0)
+                m->service_ms = record.service_ms;
+}
+
 static void conclude_inspection(struct model *m) {
         if (m->state != MODEL_INSPECTING)
                 return;
@@ -83,7 +93,7 @@ static void conclude_inspection(struct model *m) {
                 model_refuse_load(m, sentence);
                 return;
         }
-        m->learned = footprints_learned(m->fleet->footprints, m->config->id, m->files.key);
+        recall(m);
         find_forms(m);
         model_event(m, MODEL_EVENT_INSPECTED);
 }
@@ -92,7 +102,7 @@ static void conclude_inspection(struct model *m) {
 static void take_in(struct model *m) {
         if (!m->inspected_well || m->state != MODEL_ABSENT || m->inspected.kv_bytes_per_token[m->config->kv_type] == 0)
                 return;
-        m->learned = footprints_learned(m->fleet->footprints, m->config->id, m->files.key);
+        recall(m);
         find_forms(m);
 }
 

@@ -594,6 +594,12 @@ static void what_was_measured_is_remembered(void **state) {
         assert_true(status_of(0).predicted_bytes > MIB(20));
         close_fleet();
 
+        /* How long a load and a request took, too: before it is loaded again. */
+        open_fleet();
+        eventually(status_of(0).load_ms > 0 && status_of(0).service_ms > 0);
+        assert_int_equal(life_of(0), MODEL_ABSENT);
+        close_fleet();
+
         /* Another file of the same name: what was learned no longer holds. */
         write_file(w.paths[0], "overhead=1048576\n");
         open_fleet();
