@@ -325,7 +325,7 @@ $(BUILD)/tests/$(basename $(notdir $(1))): $(1:%.c=$(BUILD)/%.o) $(filter %.a,$(
 endef
 $(foreach t,$(UNIT_SOURCES),$(eval $(call unit_test,$(t))))
 # These start engines, which are programs.
-STARTS_PROGRAMS := $(addprefix $(BUILD)/tests/test_,engine_process engine_kinds models models_failing inspection gate governor governor_acts governor_emergency ctl_machine)
+STARTS_PROGRAMS := $(addprefix $(BUILD)/tests/test_,engine_process engine_kinds models models_failing inspection gate governor governor_actions governor_emergency ctl_machine)
 
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(CTL_A)
 	@mkdir -p $(@D)

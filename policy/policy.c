@@ -63,6 +63,11 @@ static bool may_act(const struct assessment *a) {
         return a->headroom.bytes < 0 || !stall_settles(a);
 }
 
+static void expect(struct assessment *a, const struct plan *plan, uint32_t first) {
+        policy_expect(&a->past->settling, a->snapshot, &a->headroom, a->forecast.slope_per_ms, a->pasts, plan, first,
+                      a->demand.stall);
+}
+
 static void act(struct assessment *a, struct plan *plan) {
         struct past *past = a->past;
         enum rung rung = a->demand.rung;
@@ -78,7 +83,7 @@ static void act(struct assessment *a, struct plan *plan) {
                 bool flapping = policy_recover(a->limits, a->snapshot, &a->headroom, past, a->pasts, plan);
                 plan->because = flapping ? REASON_FLAPPING : plan->because;
         }
-        policy_expect(&past->settling, a->snapshot, &a->headroom, a->forecast.slope_per_ms, a->pasts, plan, 0, a->demand.stall);
+        expect(a, plan, 0);
 }
 
 static bool nothing_is_loaded(const struct snapshot *snapshot) {
@@ -189,7 +194,9 @@ void policy_decide(const struct limits *limits, const struct snapshot *snapshot,
         policy_hold(snapshot, &a.headroom, &a.forecast, &past->ladder, ret);
         cool(&a, ret);
         keep_hours(&a, ret);
+        uint32_t acts = ret->actions_count;
         policy_loads(limits, snapshot, &past->loads, ret);
+        expect(&a, ret, acts);
         tell_numbers(&a, ret);
         ret->look_again_ms = look_again(&a, ret);
         past->looks++;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "daemon/engines/kill.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/outcome.h"
@@ -58,6 +59,13 @@ bool control_request_is_pending(const struct model *m, enum action_kind kind) {
         return false;
 }
 
+enum kv_type control_request_level(const struct model *m, enum action_kind kind) {
+        for (uint32_t i = 0; i < CONTROL_REQUESTS_MAX; i++)
+                if (m->engine.control_requests[i].id != 0 && m->engine.control_requests[i].action.kind == kind)
+                        return m->engine.control_requests[i].action.level;
+        return KV_F16;
+}
+
 uint64_t control_request_oldest_ms(const struct model *m) {
         uint64_t oldest = TIME_NEVER;
         for (uint32_t i = 0; i < CONTROL_REQUESTS_MAX; i++)
@@ -89,6 +97,7 @@ bool control_request_answered(struct model *m, uint64_t id, bool good) {
         else
                 log_warning("order_refused", LOG_TEXT("model", m->config->id),
                             LOG_TEXT("act", action.kind == ACTION_NONE ? "heat" : policy_action_word(action.kind)));
+        e->keeps_precision = e->keeps_precision || (action.kind == ACTION_DOWNSHIFT && !good);
         if (action.kind == ACTION_NONE) {
                 e->no_heat = e->no_heat || !good;
                 return true;
@@ -113,6 +122,12 @@ static void count_precision(struct model *m) {
                  LOG_NUMBER("before_mib", bytes >> 20), LOG_NUMBER("now_mib", model_account_bytes(m) >> 20));
         fleet_measure_want(m);
         fleet_poke(m->fleet);
+}
+
+static void compare_precision(struct model *m) {
+        if (!control_request_is_pending(m, ACTION_UPSHIFT) && !control_request_is_pending(m, ACTION_DOWNSHIFT))
+                m->engine.level = m->engine.report.kv;
+        count_precision(m);
 }
 
 /* What was given back counts as gone from here on; what was to grow was counted before the engine heard of it. */
@@ -145,9 +160,7 @@ void control_compare_report(struct model *m) {
         if (r->context > 0 && !control_request_is_pending(m, ACTION_CONTEXT))
                 e->context_now = r->context;
         compare_pool(m);
-        if (!r->kv_told)
-                return;
-        if (!control_request_is_pending(m, ACTION_UPSHIFT) && !control_request_is_pending(m, ACTION_DOWNSHIFT))
-                e->level = r->kv;
-        count_precision(m);
+        if (r->kv_told)
+                compare_precision(m);
+        engine_group_lower(m);
 }

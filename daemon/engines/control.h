@@ -14,6 +14,8 @@ struct model;
 int control_request_send(struct model *m, const struct action *action);
 int order_pace(struct model *m, const struct engine_pace *pace);
 bool control_request_is_pending(const struct model *m, enum action_kind kind);
+/* The level of one that is; KV_F16 where none is. */
+enum kv_type control_request_level(const struct model *m, enum action_kind kind);
 /* When the oldest that is unanswered was sent; TIME_NEVER when there is none. */
 uint64_t control_request_oldest_ms(const struct model *m);
 /* True when ID is that of a control request. */

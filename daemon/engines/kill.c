@@ -61,6 +61,16 @@ void engine_group_follow(struct model *m) {
                 (void) set_limit(m, limit);
 }
 
+void engine_group_lower(struct model *m) {
+        uint64_t limit = limit_of(m);
+        struct cgroup_usage usage = { 0 };
+        if (!m->engine.group || sat_sub(m->engine.group_bytes, limit) < GROUP_SPARE_BYTES_MIN)
+                return;
+        cgroup_engine_usage(m->engine.group, &usage);
+        if (usage.current_bytes > 0 && usage.current_bytes <= limit)
+                (void) set_limit(m, limit);
+}
+
 void engine_group_end(struct model *m) {
         struct instance *e = &m->engine;
         if (!e->group)

@@ -8,6 +8,8 @@ struct model;
 int engine_group_begin(struct model *m);
 /* Raises the limit of the group after the account of M has grown. */
 void engine_group_follow(struct model *m);
+/* Lowers it after the account has fallen, as soon as the group holds no more than that: else the kernel would reclaim, or kill. */
+void engine_group_lower(struct model *m);
 /* The process is gone. */
 void engine_group_end(struct model *m);
 /* Now, without a word to it. Allocates and opens nothing. */

@@ -84,6 +84,18 @@ static void view_pool(const struct model *m, uint64_t now_ms, struct model_view 
         v->pool_since_ms = oldest_request_ms(m, now_ms);
 }
 
+/* While it comes down there is nothing else to be had. */
+static void view_precision(const struct model *m, struct model_view *v) {
+        const struct instance *e = &m->engine;
+        enum kv_type told = control_request_level(m, ACTION_DOWNSHIFT);
+        enum kv_type to = told > e->level ? told : e->level;
+        v->lower_told = to > e->counted;
+        bool rises = control_request_is_pending(m, ACTION_UPSHIFT);
+        for (unsigned level = 0; level <= (unsigned) v->floor && !rises && !e->keeps_precision; level++)
+                if (!v->lower_told || level == (unsigned) to)
+                        v->lower_bytes[level] = model_lower_bytes(m, (enum kv_type) level);
+}
+
 static void view_group(const struct model *m, struct model_view *v) {
         struct cgroup_usage usage = { 0 };
         if (!m->engine.group)
@@ -130,6 +142,7 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
         };
         view_memory(m, v);
         view_report(m, v);
+        view_precision(m, v);
         view_pool(m, now_ms, v);
         view_group(m, v);
 }

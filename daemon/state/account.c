@@ -64,6 +64,10 @@ uint64_t model_upshift_bytes(const struct model *m) {
         return level > m->form.kv_type ? sat_sub(account_at(m, (enum kv_type)(level - 1)), model_account_bytes(m)) : 0;
 }
 
+uint64_t model_lower_bytes(const struct model *m, enum kv_type level) {
+        return level > m->engine.counted ? sat_sub(model_footprint(m).total_bytes, footprint_at(m, level).total_bytes) : 0;
+}
+
 uint64_t model_taken_bytes(const struct model *m) {
         const struct process_memory *seen = &m->engine.memory;
         return sat_sub(seen->pss_bytes, sat_sub(seen->file_bytes, seen->locked_bytes));

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "policy/admission/footprint.h"
+#include "policy/base/kv_type.h"
 #include "policy/state/limits.h"
 
 struct config;
@@ -24,6 +25,8 @@ struct footprint model_footprint(const struct model *m);
 uint64_t model_account_bytes(const struct model *m);
 /* The bytes by which the account grows when the KV cache goes up one level; 0 where it is as precise as it was loaded. */
 uint64_t model_upshift_bytes(const struct model *m);
+/* The bytes by which the account falls when the KV cache goes down to LEVEL; 0 where that is not less precise. */
+uint64_t model_lower_bytes(const struct model *m, enum kv_type level);
 /* The part of it that already misses from MemAvailable: anonymous, shared and locked pages. */
 uint64_t model_taken_bytes(const struct model *m);
 enum account_state model_account_state(const struct model *m);

@@ -77,6 +77,7 @@ struct instance {
         struct open_files *held;  /* its weights, open while it has them mapped; NULL: none */
         bool weights_changed;     /* since it mapped them */
         bool no_numbers;          /* it has answered so, and that was said */
+        bool keeps_precision;     /* ... to lower its precision: no load is made room for so */
         bool no_heat;             /* the engine has refused to be slowed down */
         bool cycled, frozen;      /* so its control group stops it and lets it go */
         struct action suspending; /* ACTION_SUSPEND or ACTION_RESUME under way, else ACTION_NONE */

@@ -5,7 +5,7 @@
 
 #include "policy/base/sat.h"
 
-static bool suffices(const struct round *r, const struct admission_want *want) {
+bool round_suffices(const struct round *r, const struct admission_want *want) {
         struct admission_limits limits = round_limits(r);
         struct admission_snapshot now = round_now(r);
         return policy_admission_needs_nobody(&limits, &now, want);
@@ -22,12 +22,12 @@ bool round_cut_pools(struct round *r, enum pool_cut cut, const struct admission_
         bool is_cut[ACCOUNTS_MAX] = { false };
         struct account before[ACCOUNTS_MAX];
         memcpy(before, r->accounts, sizeof(before));
-        bool enough = suffices(r, want);
+        bool enough = round_suffices(r, want);
         for (uint32_t i = 0; i < r->snapshot->models_count && !enough; i++) {
                 const struct model_view *m = &r->snapshot->models[i];
                 is_cut[i] = m->id != for_model && r->accounts[i].state == m->state && may_cut(m, cut, since_ms) &&
                             policy_pool_cut(m, cut, r->plan, &r->accounts[i]);
-                enough = is_cut[i] && suffices(r, want);
+                enough = is_cut[i] && round_suffices(r, want);
         }
         if (!enough)
                 memcpy(r->accounts, before, sizeof(before));
@@ -56,7 +56,7 @@ struct admission round_ask_beside(const struct round *r, struct admission_want w
         for (uint32_t i = 0; i < r->count; i++) {
                 struct account *a = &smallest.accounts[i];
                 growth = u64_max(growth, growth_of(a));
-                a->bytes = least_of(a);
+                a->bytes = u64_min(least_of(a), sat_sub(a->bytes, a->leaving_bytes));
                 a->leaving_bytes = 0;
                 all = sat_add(all, a->bytes);
         }
@@ -113,15 +113,15 @@ static uint32_t what_fits(const struct round *r, const struct model_view *m, uin
         return (uint32_t) u64_min(u64_max(tokens, m->pool), goal);
 }
 
-static bool its_turn_has_come(const struct round *r, const struct model_view *m) {
-        return sat_sub(r->snapshot->now_ms, m->pool_since_ms) >= u64_max(r->limits->min_residency_ms, TURN_MIN_MS);
+bool round_turn_has_come(const struct round *r, uint64_t since_ms) {
+        return sat_sub(r->snapshot->now_ms, since_ms) >= u64_max(r->limits->min_residency_ms, TURN_MIN_MS);
 }
 
 /* One context is enough for the oldest request; its neighbours make room for it. */
 static bool turn_out(struct round *r, const struct model_view *m, uint32_t goal) {
         if (goal > m->context_full)
                 goal = m->context_full;
-        if (goal <= m->pool || !its_turn_has_come(r, m))
+        if (goal <= m->pool || !round_turn_has_come(r, m->pool_since_ms))
                 return false;
         const struct admission_want want = want_of(m, more_bytes(m, goal));
         return round_cut_pools(r, POOL_RUNNING, &want, m->id, m->pool_since_ms);

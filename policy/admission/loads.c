@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "policy/admission/footprint.h"
+#include "policy/admission/precision.h"
 #include "policy/admission/round.h"
 #include "policy/admission/wait.h"
 #include "policy/base/sat.h"
@@ -81,7 +82,8 @@ static void open_accounts(struct round *r, const struct plan *plan) {
         for (uint32_t i = 0; i < r->snapshot->models_count; i++) {
                 r->accounts[r->count] = account_of(&r->snapshot->models[i], plan);
                 policy_pool_range(&r->snapshot->models[i], &r->accounts[r->count]);
-                policy_pool_mark_asked(&r->snapshot->models[i], &r->accounts[r->count++]);
+                policy_pool_mark_asked(&r->snapshot->models[i], &r->accounts[r->count]);
+                policy_precision_mark_told(&r->snapshot->models[i], &r->accounts[r->count++]);
         }
 }
 
@@ -277,6 +279,30 @@ static bool cut_pools(struct round *r, const struct want *want, uint32_t form) {
                                                         round_cut_pools(r, POOL_PREFIXES, &asked, want->id, want->since_ms));
 }
 
+/* Idle ones that leave are milder than what follows; so is the end of a wait that is in sight. */
+static bool is_answered_mildly(const struct round *r, const struct admission *a) {
+        bool mildly = a->verdict == VERDICT_ADMIT || a->verdict == VERDICT_NEVER || a->promised;
+        if (a->verdict != VERDICT_EVICT)
+                return mildly;
+        for (uint32_t k = 0; k < a->victims_count; k++)
+                for (uint32_t i = 0; i < r->count; i++)
+                        if (r->accounts[i].id == a->victims[k] && r->accounts[i].state != ACCOUNT_IDLE)
+                                return false;
+        return true;
+}
+
+/* Of those that run: their precision; then, where none would leave in its turn, requests that came later wait. */
+static bool press(struct round *r, const struct want *want, uint32_t form, enum verdict verdict) {
+        const struct admission_want asked = admission_want_of(want, form);
+        uint64_t whole_bytes = want->forms[form].whole_bytes;
+        if (r->limits->passive || r->plan->emergency)
+                return false;
+        return round_lower_precision(r, want, &asked, whole_bytes) ||
+               (verdict != VERDICT_EVICT && round_turn_has_come(r, want->since_ms) &&
+                round_ask_beside(r, asked, whole_bytes).verdict == VERDICT_ADMIT &&
+                round_cut_pools(r, POOL_RUNNING, &asked, want->id, want->since_ms));
+}
+
 static struct load answer(struct round *r, const struct want *want, const struct loads_past *past, struct loads_past *next) {
         struct load load = { .model = want->id,
                              .look_again_ms = UINT64_MAX,
@@ -288,6 +314,8 @@ static struct load answer(struct round *r, const struct want *want, const struct
         }
         struct admission a = ask(r, want, &load.form);
         if (a.verdict != VERDICT_ADMIT && a.verdict != VERDICT_NEVER && cut_pools(r, want, load.form))
+                a = ask(r, want, &load.form);
+        if (!is_answered_mildly(r, &a) && press(r, want, load.form, a.verdict))
                 a = ask(r, want, &load.form);
         if (a.verdict == VERDICT_ADMIT)
                 a = round_ask_beside(r, asked_for(r, want, load.form), want->forms[load.form].whole_bytes);

@@ -69,7 +69,7 @@ static bool is_ordered(const struct plan *plan, uint32_t model) {
 }
 
 bool policy_pool_cut(const struct model_view *m, enum pool_cut cut, const struct plan *plan, struct account *a) {
-        if (is_ordered(plan, m->id) || !policy_pool_is_elastic(m) || left(m, cut) >= m->pool)
+        if (is_ordered(plan, m->id) || m->lower_told || !policy_pool_is_elastic(m) || left(m, cut) >= m->pool)
                 return false;
         mark(m, left(m, cut), m->pool_asked < m->pool ? 0 : freed_bytes(m, cut), a);
         return a->leaving_bytes > 0;

@@ -36,5 +36,11 @@ struct admission round_ask_beside(const struct round *r, struct admission_want w
  */
 bool round_cut_pools(struct round *r, enum pool_cut cut, const struct admission_want *want, uint32_t for_model,
                      uint64_t since_ms);
+/* Who came at SINCE_MS has waited so long that requests which came later wait for it (POOL_RUNNING). */
+bool round_turn_has_come(const struct round *r, uint64_t since_ms);
+/* precision.c: the same with the precision of KV caches, of no more and no lower than suffices, and only if they do beside each other then. */
+bool round_lower_precision(struct round *r, const struct want *want, const struct admission_want *asked, uint64_t whole_bytes);
+/* Whether WANT has room when the plan so far has been carried out, and nobody else leaves. */
+bool round_suffices(const struct round *r, const struct admission_want *want);
 
 #endif

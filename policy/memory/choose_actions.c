@@ -6,6 +6,7 @@
 
 #include "policy/memory/verification.h"
 #include "policy/base/sat.h"
+#include "policy/admission/precision.h"
 #include "policy/admission/victim.h"
 
 /* State shared by the functions of this file: the question, and the answer so far. */
@@ -75,24 +76,12 @@ static uint64_t trim_frees(const struct model_view *m) {
         return m->prefix_bytes;
 }
 
-/* All blocks that are more precise than level TO become that. */
-static uint64_t converting_frees(const struct model_view *m, enum kv_type to) {
-        if (m->level >= m->floor || to >= KV_TYPE_COUNT)
-                return 0;
-        uint64_t freed = 0;
-        for (unsigned level = 0; level < (unsigned) to; level++) {
-                unsigned from = kv_type_block_bytes((enum kv_type) level);
-                freed = sat_add(freed, sat_mul(m->kv_bytes[level], from - kv_type_block_bytes(to)) / from);
-        }
-        return freed;
-}
-
 static uint64_t downshift_frees(const struct model_view *m) {
-        return converting_frees(m, (enum kv_type)(m->level + 1));
+        return policy_lowering_frees(m, (enum kv_type)(m->level + 1));
 }
 
 static uint64_t relieve_frees(const struct model_view *m) {
-        return converting_frees(m, m->floor);
+        return policy_lowering_frees(m, m->floor);
 }
 
 static uint64_t suspend_frees(const struct model_view *m) {

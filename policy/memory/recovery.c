@@ -87,6 +87,9 @@ static bool upshift_one(const struct limits *limits, struct ladder *l, const str
         const struct model_view *best = NULL;
         bool flapping = false;
         uint64_t best_costs = 0;
+        /* It would be asked for again at once. */
+        if (snapshot->wants_count > 0)
+                return false;
         for (uint32_t i = 0; i < snapshot->models_count; i++) {
                 const struct model_view *m = &snapshot->models[i];
                 if (m->level <= m->ceiling || m->level >= KV_TYPE_COUNT || !may(m, pasts[i], ACTION_UPSHIFT, snapshot->now_ms))

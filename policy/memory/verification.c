@@ -36,6 +36,8 @@ void policy_expect(struct settling *s, const struct snapshot *snapshot, const st
                    struct model_past *const pasts[], const struct plan *plan, uint32_t first, bool stall) {
         for (uint32_t k = first; k < plan->actions_count && s->expected_count < PLAN_ACTIONS_MAX; k++) {
                 const struct action *action = &plan->actions[k];
+                if (action->kind == ACTION_POOL || action->kind == ACTION_TURN_OUT)
+                        continue; /* told by the model itself */
                 uint32_t i = index_of(snapshot, action->model);
                 const struct model_view *m = i == UINT32_MAX ? NULL : &snapshot->models[i];
                 s->expected[s->expected_count++] = (struct expected_effect){

@@ -25,19 +25,21 @@ struct model_view {
         int priority;   /* lower leaves first */
         uint32_t running, waiting;
         uint64_t loaded_ms, last_end_ms, load_ms;
-        uint64_t service_ms;                           /* the usual time of its requests; 0: not known */
-        uint64_t protected_until_ms;                   /* no other model may turn it out before; 0: they may */
-        uint64_t bytes;                                /* memory that it holds, measured: comes back when it leaves */
-        uint64_t account_bytes;                        /* the larger of that and what was predicted; 0: as bytes */
-        uint64_t account_weights_bytes;                /* of them its weights, mapped and locked; 0: as weights_bytes */
-        uint64_t taken_bytes;                          /* the part of its account that already misses from available_bytes */
-        uint64_t upshift_bytes;                        /* bytes by which its account grows with KV at one level more precise */
-        uint64_t weights_bytes;                        /* mapped, not locked: must stay resident */
-        uint64_t weights_resident_bytes;               /* of them in memory now; weights_bytes where unknown */
-        uint64_t prefix_bytes;                         /* KV kept of finished sequences only: trimming frees it */
-        uint64_t kv_bytes[KV_TYPE_COUNT];              /* in use by running sequences, by precision of the block */
-        enum kv_type level, floor;                     /* precision asked for now; the lowest that it may be asked for */
-        enum kv_type ceiling;                          /* the level it was loaded with: never more precise */
+        uint64_t service_ms;                 /* the usual time of its requests; 0: not known */
+        uint64_t protected_until_ms;         /* no other model may turn it out before; 0: they may */
+        uint64_t bytes;                      /* memory that it holds, measured: comes back when it leaves */
+        uint64_t account_bytes;              /* the larger of that and what was predicted; 0: as bytes */
+        uint64_t account_weights_bytes;      /* of them its weights, mapped and locked; 0: as weights_bytes */
+        uint64_t taken_bytes;                /* the part of its account that already misses from available_bytes */
+        uint64_t upshift_bytes;              /* bytes by which its account grows with KV at one level more precise */
+        uint64_t lower_bytes[KV_TYPE_COUNT]; /* by which its account falls with KV at that level; 0: it cannot go there */
+        bool lower_told;                     /* it has been told so, and has not come down yet; that level's is not 0 */
+        uint64_t weights_bytes;              /* mapped, not locked: must stay resident */
+        uint64_t weights_resident_bytes;     /* of them in memory now; weights_bytes where unknown */
+        uint64_t prefix_bytes;               /* KV kept of finished sequences only: trimming frees it */
+        uint64_t kv_bytes[KV_TYPE_COUNT];    /* in use by running sequences, by precision of the block */
+        enum kv_type level, floor;           /* precision asked for now; the lowest that it may be asked for */
+        enum kv_type ceiling;                /* the level it was loaded with: never more precise */
         uint32_t context, context_full, context_floor; /* ceiling for new requests: now, configured, lowest */
         uint32_t chunk, chunk_full;                    /* prefill chunk: now, configured */
         /* Tokens of its KV pool: what it may hold, and what it was told to give back to; the least and the most; what it holds, what its

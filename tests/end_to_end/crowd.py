@@ -10,12 +10,17 @@ import time
 import unittest
 
 from headroomd import BUILD, ENGINE, SMALL_MODEL, Daemon, ask, eventually, make_gguf
+from headroomd import request as raw_request
 
 CONTEXT = 256
 
 
 def request(i, **more):
     return {"model": "demo", "prompt": f"{chr(97 + i % 26)}{i}", "temperature": 1, "seed": i, "ignore_eos": True, **more}
+
+
+def ctl(daemon, *args):
+    return subprocess.run([BUILD + "/headroomctl", "--socket", daemon.control_path, *args], capture_output=True, text=True, check=True).stdout
 
 
 class Crowd(unittest.TestCase):
@@ -102,6 +107,35 @@ class Shared(unittest.TestCase):
         print(f"pools of {most['a']} and {most['b']} tokens at most, in a budget for {10 * CONTEXT}", flush=True)
         for name in "ab":
             self.assertEqual(daemon.model(name)["loads"], 1)
+
+    def test_precision_of_a_busy_one_makes_room(self):
+        """Two that fit beside each other only where the first is stored less precisely: nobody leaves, and both answer."""
+        context = 16384
+        models = {name: make_gguf(os.path.join(BUILD, f"press-{name}.gguf"), "--layers", "8", "--embd", "256", "--ff", "256", "--heads", "8",
+                                  "--kv-heads", "8", "--vocab", "512", "--ctx", str(context), "--seed", str(ord(name))) for name in "ab"}
+        sizes = json.loads(subprocess.run([ENGINE, "inspect", "--json", models["a"]], capture_output=True, check=True).stdout)
+        fixed = sizes["weights_bytes"] + sizes["scratch_bytes"] + sizes["overhead_bytes"]
+        budget = int(2 * fixed + 1.8 * context * sizes["kv_bytes_per_token"]["f16"])
+        daemon = Daemon(f"keep_alive = forever\ncontext = {context}\nparallel = 1\nkv = f16\n"
+                        f"min_residency = 60s\n[memory]\nbudget = {budget}\n",
+                        models={f"{name}.gguf": path for name, path in models.items()},
+                        model_confs={"a.conf": f"[model]\npath = a.gguf\nkv_tokens = {context}\nkv_floor = q8_0\n",
+                                     "b.conf": f"[model]\npath = b.gguf\nkv_tokens = {context}\nkv_floor = f16\n"})
+        self.addCleanup(daemon.done)
+        with daemon.connect() as s:
+            s.sendall(raw_request("POST", "/v1/completions", {**request(1, max_tokens=6000), "model": "a", "stream": True}, Connection="close"))
+            s.recv(1)
+            eventually(lambda: daemon.model("a")["running"] == 1)
+            self.assertEqual(daemon.model("a")["kv_now"], "f16")
+            self.assertEqual(ask(daemon, "POST", "/v1/completions", {**request(2, max_tokens=8), "model": "b"}).status, 200)
+            a, b = daemon.model("a"), daemon.model("b")
+            self.assertEqual((a["kv_now"], a["running"], a["loads"], b["kv_now"]), ("q8_0", 1, 1, "f16"))
+            self.assertLessEqual(a["predicted_bytes"] + b["predicted_bytes"], budget)
+        self.assertIn("its KV cache was lowered to q8_0, because another model needs its memory", ctl(daemon, "explain", "a"))
+        flight = os.path.join(daemon.scratch, "flight.scenario")
+        ctl(daemon, "record", flight)
+        self.assertIn("expect downshift 0", open(flight).read())
+        subprocess.run([BUILD + "/headroomctl", "simulate", flight], check=True, capture_output=True)
 
 
 if __name__ == "__main__":

@@ -373,6 +373,21 @@ static void any_model(struct world *w, struct model_view *m, uint32_t id) {
                                   .account_weights_bytes = any_number(w),
                                   .taken_bytes = any_number(w),
                                   .upshift_bytes = any_number(w),
+                                  .lower_bytes = { 0, any_number(w), any_number(w) },
+                                  .lower_told = world_random(w) % 4 == 0,
+                                  .pool = world_random(w) % 2 ? 0 : world_random(w),
+                                  .pool_asked = world_random(w),
+                                  .pool_floor = world_random(w),
+                                  .pool_full = world_random(w),
+                                  .pool_held = world_random(w),
+                                  .pool_needed = world_random(w),
+                                  .pool_wanted = world_random(w),
+                                  .pool_told = world_random(w) % 4 == 0,
+                                  .pool_token_bytes = any_number(w),
+                                  .pool_whole_bytes = any_number(w),
+                                  .pool_since_ms = any_number(w),
+                                  .service_ms = any_number(w),
+                                  .protected_until_ms = any_number(w),
                                   .weights_bytes = any_number(w),
                                   .weights_resident_bytes = any_number(w),
                                   .prefix_bytes = any_number(w),
@@ -406,6 +421,8 @@ static void any_want(struct world *w, struct want *want, uint32_t id) {
         for (uint32_t i = 0; i < want->forms_count; i++) {
                 want->forms[i].bytes = any_number(w);
                 want->forms[i].weights_bytes = any_number(w);
+                want->forms[i].whole_bytes = any_number(w);
+                want->forms[i].token_bytes = any_number(w);
         }
 }
 

@@ -38,6 +38,9 @@ static const struct limits limits = { .budget_bytes = MIB(10000), .reserve_bytes
                 }                                                                                              \
         }
 
+/* At f16, all of it in use; q8_0 takes 34 bytes for 64, q4_0 18. */
+#define LOWERS .floor = KV_Q4_0, .kv_bytes = { MIB(6000) }, .lower_bytes = { 0, MIB(2800), MIB(4300) }
+
 #pragma GCC diagnostic ignored "-Woverride-init" /* a row says what is other than in MODEL */
 
 static const struct row {
@@ -47,7 +50,7 @@ static const struct row {
         struct {
                 uint32_t model;
                 enum action_kind kind;
-                uint32_t tokens;
+                uint32_t to; /* tokens, or the level */
         } orders[3];
         uint32_t unloaded;
         enum verdict verdict;
@@ -219,6 +222,111 @@ static const struct row {
           0,
           VERDICT_WAIT,
           false },
+        { "then precision of what runs, one level where that is enough",
+          { BUSY(1, 6000, 6000, 6000, LOWERS) },
+          WANT(7, 5000),
+          { { 1, ACTION_DOWNSHIFT, KV_Q8_0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... else the next",
+          { BUSY(1, 6000, 6000, 6000, LOWERS) },
+          WANT(7, 6500),
+          { { 1, ACTION_DOWNSHIFT, KV_Q4_0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... of the lower priority first, and of no more than that takes",
+          { BUSY(1, 3000, 3000, 3000, LOWERS, .priority = 0), BUSY(2, 3000, 3000, 3000, LOWERS, .priority = -1) },
+          WANT(7, 3000),
+          { { 2, ACTION_DOWNSHIFT, KV_Q8_0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... before one that could leave has to",
+          { BUSY(1, 6000, 6000, 6000, LOWERS, .pool_since_ms = 51000) },
+          { .id = 7, .since_ms = 50000, .forms_count = 1, .forms = { { MIB(5000), MIB(1), 0, 0 } } },
+          { { 1, ACTION_DOWNSHIFT, KV_Q8_0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... after idle ones",
+          { BUSY(1, 3000, 3000, 3000, LOWERS), IDLE(2, 3000, 3000, 0, .last_end_ms = 80000, .pool_floor = 3000) },
+          WANT(7, 3000),
+          { { 0 } },
+          2,
+          VERDICT_EVICT,
+          false },
+        { "... not to a level that is not allowed",
+          { BUSY(1, 6000, 6000, 6000, LOWERS, .floor = KV_F16, .loaded_ms = 99900) },
+          WANT(7, 5000),
+          { { 0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... not for nothing: all of it would not be enough",
+          { BUSY(1, 6000, 6000, 6000, LOWERS, .loaded_ms = 99900) },
+          WANT(7, 8500),
+          { { 0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... not for who is worth less",
+          { BUSY(1, 6000, 6000, 6000, LOWERS, .priority = 1, .loaded_ms = 99900) },
+          WANT(7, 5000),
+          { { 0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... not interactive ones for batch work",
+          { BUSY(1, 6000, 6000, 6000, LOWERS, .loaded_ms = 99900) },
+          { .id = 7, .batch = true, .since_ms = 99500, .forms_count = 1, .forms = { { MIB(5000), MIB(1), 0, 0 } } },
+          { { 0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... once: what comes down is waited for",
+          { BUSY(1, 6000, 6000, 6000, LOWERS, .lower_told = true, .lower_bytes = { 0, MIB(2800), 0 }) },
+          WANT(7, 5000),
+          { { 0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... by who can",
+          { BUSY(1, 6000, 6000, 6000, LOWERS, .lacks = ACTION_BIT(ACTION_DOWNSHIFT), .loaded_ms = 99900) },
+          WANT(7, 5000),
+          { { 0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... never where they could not do beside each other",
+          { BUSY(1, 6000, 6000, 6000, LOWERS, .loaded_ms = 99900, .pool_whole_bytes = MIB(9900)) },
+          WANT(7, 5000),
+          { { 0 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "last, requests that came later wait, where nobody leaves in its turn",
+          { BUSY(1, 6000, 6000, 6000, .pinned = true, .pool_since_ms = 51000, .kv_bytes = { MIB(6000) }) },
+          { .id = 7, .since_ms = 50000, .forms_count = 1, .forms = { { MIB(5000), MIB(1), 0, 0 } } },
+          { { 1, ACTION_TURN_OUT, 500 } },
+          0,
+          VERDICT_WAIT,
+          false },
+        { "... not those that came before it",
+          { BUSY(1, 6000, 6000, 6000, .pinned = true, .pool_since_ms = 49000, .kv_bytes = { MIB(6000) }) },
+          { .id = 7, .since_ms = 50000, .forms_count = 1, .forms = { { MIB(5000), MIB(1), 0, 0 } } },
+          { { 0 } },
+          0,
+          VERDICT_BLOCKED,
+          false },
+        { "... and not before its turn has come",
+          { BUSY(1, 6000, 6000, 6000, .loaded_ms = 98000, .pool_since_ms = 99000, .kv_bytes = { MIB(6000) }) },
+          { .id = 7, .since_ms = 98500, .forms_count = 1, .forms = { { MIB(5000), MIB(1), 0, 0 } } },
+          { { 0 } },
+          0,
+          VERDICT_WAIT,
+          false },
         /* rest */
         { "nobody has asked for a while: what is not used goes",
           { IDLE(1, 6000, 1000, 0, .last_end_ms = 80000) },
@@ -236,6 +344,10 @@ static const struct row {
           false },
         { "less than a step stays", { IDLE(1, 1900, 1000, 0, .last_end_ms = 80000) }, { 0 }, { { 0 } }, 0, 0, false },
 };
+
+static uint32_t is_to(const struct action *a) {
+        return a->kind == ACTION_DOWNSHIFT ? (uint32_t) a->level : a->value;
+}
 
 static void one_row_after_another(void **state) {
         (void) state;
@@ -261,9 +373,9 @@ static void one_row_after_another(void **state) {
                                  policy_action_word(plan.actions[0].kind), plan.actions[0].model, plan.actions[0].value);
                 for (uint32_t k = 0; k < orders; k++)
                         if (plan.actions[k].model != row->orders[k].model || plan.actions[k].kind != row->orders[k].kind ||
-                            plan.actions[k].value != row->orders[k].tokens)
+                            is_to(&plan.actions[k]) != row->orders[k].to)
                                 fail_msg("%s: %s %u to %u", row->what, policy_action_word(plan.actions[k].kind),
-                                         plan.actions[k].model, plan.actions[k].value);
+                                         plan.actions[k].model, is_to(&plan.actions[k]));
                 if ((plan.unloads_count ? plan.unloads[0].model : 0) != row->unloaded)
                         fail_msg("%s: %u leave", row->what, plan.unloads_count);
                 if (row->want.id && plan.loads[0].verdict != row->verdict)
