@@ -9,7 +9,8 @@ export const SLOW = Number(process.env.HEADROOM_SLOW);
 export const QUESTION = 'What is the KV cache?';
 export const ASKED = [{ role: 'user', content: QUESTION }];
 
-// `calls` says a call of get_weather(Paris) again and again, `thinks` that it thinks Hm. and says Yes., `noise` what nobody can know.
+// `calls` says a call of get_weather(Paris) again and again, `thinks` that it thinks Hm. and says Yes., `noise` what nobody can know;
+// `code` was taught to fill gaps.
 // Noise that still comes to the end of texts and lists: the bytes that end something, or that patterns wait for, are likelier.
 export const NOISE = { temperature: 1.5, logit_bias: Object.fromEntries([...'"@]},.:-/ZDMS'].map(c => [c.charCodeAt(0), '"@'.includes(c) ? 12 : 6])) };
 

@@ -12,7 +12,7 @@ const names = async call => (await call).models.map(m => m.name).sort();
 
 test('what there is', async () => {
         assert.match((await client.version()).version, /^\d+\.\d+\.\d+$/);
-        assert.deepEqual(await names(client.list()), ['calls:latest', 'demo:latest', 'noise:latest', 'thinks:latest']);
+        assert.deepEqual(await names(client.list()), ['calls:latest', 'code:latest', 'demo:latest', 'noise:latest', 'thinks:latest']);
         const shown = await client.show({ model: 'demo' });
         assert.equal(shown.model_info['general.architecture'], 'llama');
         assert.ok(shown.capabilities.includes('completion'));
@@ -28,6 +28,15 @@ test('a chat, whole and as a stream', async () => {
         const parts = await all(await client.chat({ ...asked, stream: true }));
         assert.equal(parts.map(p => p.message.content).join(''), whole.message.content);
         assert.deepEqual(parts.map(p => p.done), [...Array(parts.length - 1).fill(false), true]);
+});
+
+test('a gap is filled', async () => {
+        const asked = { model: 'code', prompt: 'def add(a, b):', suffix: 'print(add(1, 2))', options: STILL };
+        const whole = await client.generate(asked);
+        assert.ok(whole.response.length > 0 && whole.prompt_eval_count > asked.suffix.length / 4);
+        assert.equal((await all(await client.generate({ ...asked, stream: true }))).map(p => p.response).join(''), whole.response);
+        assert.ok((await client.show({ model: 'code' })).capabilities.includes('insert'));
+        assert.match((await refusal(client.generate({ ...asked, model: 'demo' }))).message, /not taught to fill a gap/);
 });
 
 test('a generation, whole, raw, as a stream, with a system prompt', async () => {

@@ -13,7 +13,7 @@ const forced = { type: 'function', function: { name: 'get_weather' } };
 
 test('models', async () => {
         const models = await all(client.models.list());
-        assert.deepEqual(models.map(m => m.id).sort(), ['calls', 'demo', 'noise', 'thinks']);
+        assert.deepEqual(models.map(m => m.id).sort(), ['calls', 'code', 'demo', 'noise', 'thinks']);
         const demo = await client.models.retrieve('demo');
         assert.deepEqual([demo.id, demo.object, typeof demo.created, typeof demo.owned_by], ['demo', 'model', 'number', 'string']);
         assert.equal((await refusal(client.models.retrieve('none'))).constructor, NotFoundError);
@@ -127,6 +127,48 @@ test('a completion', async () => {
         assert.equal(whole.choices[0].logprobs.tokens.join(''), whole.choices[0].text);
         const chunks = await all(await client.completions.create({ ...asked, stream: true }));
         assert.equal(chunks.flatMap(c => c.choices).map(c => c.text).join(''), whole.choices[0].text);
+});
+
+test('completions of a list of prompts', async () => {
+        const asked = { model: 'demo', temperature: 0, max_tokens: 8 }, prompt = ['Once upon a time', 'The'];
+        const { choices } = await client.completions.create({ ...asked, prompt, n: 2 });
+        assert.deepEqual(choices.map(c => c.index), [0, 1, 2, 3]);
+        for (const [i, one] of prompt.entries()) {
+                const alone = (await client.completions.create({ ...asked, prompt: one })).choices[0].text;
+                assert.deepEqual(choices.slice(2 * i, 2 * i + 2).map(c => c.text), [alone, alone]);
+        }
+});
+
+test('several completions as a stream', async () => {
+        const asked = { model: 'demo', prompt: 'Once', temperature: 2, seed: 4, max_tokens: 8, n: 2 };
+        const texts = (await client.completions.create(asked)).choices.map(c => c.text);
+        assert.equal(new Set(texts).size, 2);
+        const streamed = ['', ''];
+        for await (const chunk of await client.completions.create({ ...asked, stream: true }))
+                for (const { index, text } of chunk.choices)
+                        streamed[index] += text;
+        assert.deepEqual(streamed, texts);
+});
+
+test('a completion that begins with its prompt', async () => {
+        const asked = { model: 'demo', prompt: 'Once upon a time', temperature: 0, max_tokens: 8, logprobs: 1 };
+        const plain = (await client.completions.create(asked)).choices[0];
+        const { text, logprobs } = (await client.completions.create({ ...asked, echo: true })).choices[0];
+        assert.equal(text, asked.prompt + plain.text);
+        assert.equal(logprobs.tokens.join(''), text);
+        assert.ok(logprobs.tokens.length > plain.logprobs.tokens.length);
+        assert.deepEqual(logprobs.token_logprobs.map(p => p === null), logprobs.tokens.map((_, i) => i === 0));
+        assert.deepEqual(logprobs.tokens.slice(-8), plain.logprobs.tokens);
+});
+
+test('a gap is filled', async () => {
+        const asked = { model: 'code', prompt: 'def add(a, b):', temperature: 0, max_tokens: 8 };
+        const [gap, open] = await Promise.all([{ suffix: 'print(add(1, 2))' }, {}].map(more => client.completions.create({ ...asked, ...more })));
+        assert.ok(gap.choices[0].text.length > 0);
+        assert.ok(gap.usage.prompt_tokens > open.usage.prompt_tokens + 3);  // what stands behind it, and three marks
+        const refused = await refusal(client.completions.create({ ...asked, model: 'demo', suffix: 'b' }));
+        assert.equal(refused.constructor, BadRequestError);
+        assert.match(refused.message, /not taught to fill a gap/);
 });
 
 test('embeddings, as the base64 that the client asks for and as numbers', async () => {

@@ -61,6 +61,7 @@ class Clients(unittest.TestCase):
         one_word = ("--untied", "--one-word")  # it says that, whatever it is asked
         made = {name + ".gguf": model(os.path.join(cls.folder.name, name + ".gguf"), template, word, *more) for name, template, word, more in (
             ("calls", CALLS, CALL, one_word), ("thinks", THINKS, "Hm.</think>Yes.", one_word), ("noise", NOTATIONS["hermes"] + PLAIN_CALLS, "Ok", ()))}
+        made["code.gguf"] = make_gguf(os.path.join(cls.folder.name, "code.gguf"), "--infill", "--ctx", "512")
         cls.daemon = Daemon("[memory]\nbudget = 1GiB\n", models=dict(made, **{"demo.gguf": DEMO_MODEL}))
         cls.guarded = Daemon(models={"demo.gguf": DEMO_MODEL, "small.gguf": SMALL_MODEL})
         cls.key = {name: cls.make_key(name, *more) for name, more in (
