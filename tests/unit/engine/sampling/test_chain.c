@@ -262,7 +262,7 @@ static void test_dry(void **state) {
                 char text[200];
                 unsigned length = random_u32(&random) % 190, letters = 1 + random_u32(&random) % 3;
                 for (unsigned i = 0; i < length; i++)
-                        text[i] = random_u32(&random) % 20 ? (char) ('a' + random_u32(&random) % letters) : 'x';
+                        text[i] = (char) (random_u32(&random) % 20 ? 'a' + random_u32(&random) % letters : 'x');
                 text[length] = '\0';
                 setting.allowed_length = random_u32(&random) % 5;
                 setting.last_n = 1 + random_u32(&random) % 60;
