@@ -35,11 +35,11 @@ ALWAYS_INLINE void put(struct panel *panel, struct one_column *one, unsigned pai
 
 /* Of the four bytes of each lane the first (WHICH 0) or the last two, each in the lower or upper half of a number of 16 bits. */
 ALWAYS_INLINE __m512i two_bytes(__m512i dwords, int which, bool upper) {
-        const int none = 0x80, byte = 2 * which;
-        const int order =
+        const uint32_t none = 0x80, byte = 2 * (uint32_t) which;
+        const uint32_t order =
                 upper ? (byte + 1) << 24 | none << 16 | byte << 8 | none : none << 24 | (byte + 1) << 16 | none << 8 | byte;
         const __m512i own = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
-        return _mm512_shuffle_epi8(dwords, _mm512_add_epi8(_mm512_set1_epi32(order), own));
+        return _mm512_shuffle_epi8(dwords, _mm512_add_epi8(_mm512_set1_epi32((int) order), own));
 }
 
 ALWAYS_INLINE __m512i signed_pair(__m512i dwords, int which) {

@@ -291,14 +291,14 @@ static bool is_answered_mildly(const struct round *r, const struct admission *a)
         return true;
 }
 
-/* Of those that run: their precision; then, where none would leave in its turn, requests that came later wait. */
+/* Of those that run: their precision; then, where none would leave in its turn, requests that came later wait, though never for batch work. */
 static bool press(struct round *r, const struct want *want, uint32_t form, enum verdict verdict) {
         const struct admission_want asked = admission_want_of(want, form);
         uint64_t whole_bytes = want->forms[form].whole_bytes;
         if (r->limits->passive || r->plan->emergency)
                 return false;
         return round_lower_precision(r, want, &asked, whole_bytes) ||
-               (verdict != VERDICT_EVICT && round_turn_has_come(r, want->since_ms) &&
+               (verdict != VERDICT_EVICT && !want->batch && round_turn_has_come(r, want->since_ms) &&
                 round_ask_beside(r, asked, whole_bytes).verdict == VERDICT_ADMIT &&
                 round_cut_pools(r, POOL_RUNNING, &asked, want->id, want->since_ms));
 }

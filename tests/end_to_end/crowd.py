@@ -144,7 +144,8 @@ class Shared(unittest.TestCase):
         self.assertIn("its KV cache was lowered to q8_0, because another model needs its memory", ctl(daemon, "explain", "a"))
         flight = os.path.join(daemon.scratch, "flight.scenario")
         ctl(daemon, "record", flight)
-        self.assertIn("expect downshift 0", open(flight).read())
+        with open(flight) as f:
+            self.assertIn("expect downshift 0", f.read())
         subprocess.run([BUILD + "/headroomctl", "simulate", flight], check=True, capture_output=True)
 
 
