@@ -81,14 +81,19 @@ class Crowd(unittest.TestCase):
         print(f"made room {daemon.model('demo')['made_room']} times", flush=True)
 
 
+def two_models(context):
+    """Their files by name; what each takes beside its KV cache, and a token there at f16, in bytes."""
+    models = {name: make_gguf(os.path.join(BUILD, f"crowd-{context}-{name}.gguf"), "--layers", "8", "--embd", "256", "--ff", "256", "--heads", "8",
+                              "--kv-heads", "8", "--vocab", "512", "--ctx", str(context), "--seed", str(ord(name))) for name in "ab"}
+    sizes = json.loads(subprocess.run([ENGINE, "inspect", "--json", models["a"]], capture_output=True, check=True).stdout)
+    return models, sizes["weights_bytes"] + sizes["scratch_bytes"] + sizes["overhead_bytes"], sizes["kv_bytes_per_token"]["f16"]
+
+
 class Shared(unittest.TestCase):
     def test_two_models_share_what_is_free(self):
         """Each could use all that is free for its KV pool: what one has grown by, the other gets when it is not needed any more."""
-        models = {name: make_gguf(os.path.join(BUILD, f"crowd-{name}.gguf"), "--layers", "8", "--embd", "256", "--ff", "256", "--heads", "8",
-                                  "--kv-heads", "8", "--vocab", "512", "--ctx", str(CONTEXT), "--seed", str(ord(name))) for name in "ab"}
-        sizes = json.loads(subprocess.run([ENGINE, "inspect", "--json", models["a"]], capture_output=True, check=True).stdout)
-        fixed = sizes["weights_bytes"] + sizes["scratch_bytes"] + sizes["overhead_bytes"]
-        budget = int(2.1 * fixed) + 10 * CONTEXT * sizes["kv_bytes_per_token"]["f16"]
+        models, fixed, token = two_models(CONTEXT)
+        budget = int(2.1 * fixed) + 10 * CONTEXT * token
         daemon = Daemon(f"keep_alive = forever\ncontext = {CONTEXT}\nparallel = 8\n[memory]\nbudget = {budget}\n",
                         models={f"{name}.gguf": path for name, path in models.items()})
         self.addCleanup(daemon.done)
@@ -121,11 +126,8 @@ class Shared(unittest.TestCase):
     def test_precision_of_a_busy_one_makes_room(self):
         """Two that fit beside each other only where the first is stored less precisely: nobody leaves, and both answer."""
         context = 16384
-        models = {name: make_gguf(os.path.join(BUILD, f"press-{name}.gguf"), "--layers", "8", "--embd", "256", "--ff", "256", "--heads", "8",
-                                  "--kv-heads", "8", "--vocab", "512", "--ctx", str(context), "--seed", str(ord(name))) for name in "ab"}
-        sizes = json.loads(subprocess.run([ENGINE, "inspect", "--json", models["a"]], capture_output=True, check=True).stdout)
-        fixed = sizes["weights_bytes"] + sizes["scratch_bytes"] + sizes["overhead_bytes"]
-        budget = int(2 * fixed + 1.8 * context * sizes["kv_bytes_per_token"]["f16"])
+        models, fixed, token = two_models(context)
+        budget = int(2 * fixed + 1.8 * context * token)
         daemon = Daemon(f"keep_alive = forever\ncontext = {context}\nparallel = 1\nkv = f16\n"
                         f"min_residency = 60s\n[memory]\nbudget = {budget}\n",
                         models={f"{name}.gguf": path for name, path in models.items()},

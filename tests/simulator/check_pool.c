@@ -14,12 +14,12 @@ static uint32_t orders_for(const struct plan *plan, uint32_t model) {
         return count;
 }
 
-/* Whom a request came for before SINCE_MS, and who may want the room: in an engine, or before it is loaded. */
+/* Has another model a request that came before SINCE_MS: in its engine, or waiting for its load? */
 static bool older_waits(const struct world *w, uint32_t for_other_than, uint64_t since_ms) {
         for (uint32_t i = 0; i < w->models_count; i++) {
                 const struct model *m = &w->models[i];
-                bool in_engine =
-                        model_oldest_ms(w, m)<since_ms, outside = m->waiting_count> 0 && m->waiting[0].asked_ms < since_ms;
+                bool in_engine = model_oldest_ms(w, m) < since_ms;
+                bool outside = m->waiting_count > 0 && m->waiting[0].asked_ms < since_ms;
                 if (i != for_other_than && (in_engine || outside))
                         return true;
         }

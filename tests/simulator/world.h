@@ -224,9 +224,9 @@ double hogs_bytes(const struct world *w);
 double hogs_to_come(const struct world *w);
 /* What could be given back without cutting an answer: prefix caches, precision, idle models. */
 double world_mild_bytes(const struct world *w);
-/* available - weights - loads in flight - reserve, of what really is. */
 /* Does a model wait to be loaded, or for room in its pool? */
 bool world_waits(const struct world *w);
+/* available - weights - loads in flight - reserve, of what really is. */
 int64_t world_headroom(const struct world *w);
 uint64_t world_loading_bytes(const struct world *w);
 
