@@ -166,11 +166,14 @@ coverage: deps   ## lines and branches that the tests reach, by room; TEST=name 
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage OPTIMIZE='-O1 -g' SANITIZE='$(COVERAGE)' check; \
 	  status=$$?; tests/coverage $(BUILD)/coverage && exit $$status
 
-bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same file, and what the daemon costs beside HAProxy
+bench: deps   ## what the daemon costs a request, and idle, beside HAProxy
 	@$(MAKE) --no-print-directory $(PARALLEL) all
-	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH)
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/overhead
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/proxy
+
+bench-peer: deps   ## the engine beside Debian's llama.cpp, by turns; PEER='--list', PEER='decode prefill', PEER='--csv FILE --plot FILE.svg'
+	@$(MAKE) --no-print-directory $(PARALLEL) $(PROGRAMS) $(addprefix $(BUILD)/tools/,make-gguf bench-memory)
+	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/peer $(PEER)
 
 bench-kernels: $(BUILD)/tools/bench-kernels   ## the product kernels beside what bounds them: memory's bytes, the unit's products; SET=avx2 shows one
 	@$< $(SET)
@@ -362,7 +365,7 @@ compile_commands.json: Makefile $(sort $(wildcard */*.c */*/*.c */*/*/*.c))   ##
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(DEFINE_VERSION) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
-.PHONY: all deps demo demo-model check check-vm sanitize lint lint-findings coverage check-layers simulate bench bench-kernels bench-cliff format clean help
+.PHONY: all deps demo demo-model check check-vm sanitize lint lint-findings coverage check-layers simulate bench bench-peer bench-kernels bench-cliff format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(wildcard $(addprefix $(BUILD)/,policy engine daemon ctl tests lint)) /dev/null -type f -name '*.d')

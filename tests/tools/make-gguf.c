@@ -22,7 +22,6 @@
 #define FILL_BYTES     (1u << 20)
 
 #define BIAS_DEVIATION 0.05
-#define EXPERTS_USED   2u
 #define INSISTENCE     30.0f /* far from what the layers add */
 #define WINDOW         512u  /* of an architecture whose layers have one in turn */
 
@@ -31,7 +30,8 @@ struct options {
         enum arch arch;
         uint32_t layers, embd, ff, heads, kv_heads, ctx;
         uint32_t experts; /* 0: none */
-        uint32_t labels;  /* that it ranks by; 0: it does not */
+        uint32_t experts_used;
+        uint32_t labels; /* that it ranks by; 0: it does not */
         enum tensor_type type;
         bool mixed; /* Q4_K_M: the tensors that suffer most get Q6_K */
         bool untied, rope_freqs, experts_apart, one_word;
@@ -161,7 +161,7 @@ static struct arch_sizes sizes_of(const struct options *o) {
                                     .ctx = o->ctx,
                                     .experts = o->experts,
                                     .labels = o->labels,
-                                    .experts_used = o->experts < EXPERTS_USED ? o->experts : EXPERTS_USED };
+                                    .experts_used = o->experts < o->experts_used ? o->experts : o->experts_used };
 }
 
 static void list_tensors(const struct options *o) {
@@ -314,7 +314,7 @@ static int take_preset(const struct option_row *row, void *at, const char *name)
                         struct options kept = *o;
                         *o = presets[i].values;
                         o->type = kept.type, o->mixed = kept.mixed, o->seed = kept.seed, o->parts = kept.parts;
-                        o->nan = kept.nan, o->arch = kept.arch, o->experts = kept.experts;
+                        o->nan = kept.nan, o->arch = kept.arch, o->experts = kept.experts, o->experts_used = kept.experts_used;
                         o->labels = kept.labels, o->rank_prompt = kept.rank_prompt;
                         o->vocab.chat_template = kept.vocab.chat_template, o->vocab.last_word = kept.vocab.last_word;
                         o->vocab.infill = kept.vocab.infill;
@@ -353,6 +353,7 @@ static const struct option_row rows[] = {
         { "kv-heads", 0, "N", option_number, AT(kv_heads), 1, 512, .help = "heads of keys and values" },
         { "experts", 0, "N", option_number, AT(experts), 1, 512,
           .help = "experts of a layer (default: none, or 8 where they must be)" },
+        { "experts-used", 0, "N", option_number, AT(experts_used), 1, 512, .help = "of them for each token (default 2)" },
         { "experts-apart", 0, NULL, option_flag, AT(experts_apart), .help = "in a tensor each, at most 16 of them" },
         { "rank", 0, "LABELS", option_number, AT(labels), 1, RANK_LABELS_MAX, .help = "it scores two texts, by so many labels" },
         { "rank-prompt", 0, "TEXT", option_text, AT(rank_prompt), .help = "how they are put to it, with {query} and {document}" },
@@ -418,6 +419,7 @@ int main(int argc, char **argv) {
         struct options o = presets[0].values;
         o.type = TENSOR_Q8_0;
         o.parts = 1;
+        o.experts_used = 2;
         int code = options_read(&line, &o, argc, argv);
         if (code != OPTIONS_READ)
                 return code;
