@@ -4,6 +4,7 @@ reached; as a table, as CSV and as a drawing. Knows no engine: a row is what the
   name, what, threads, unit   as the table shows them; two numbers in % have no ratio
   ours, theirs                a sample of each for every round
   memory                      GB/s that streaming reads had in the same rounds, with as many threads; or none
+  others                      what part of all processors something else had before each round; or none
   bytes                       that one token reads of weights and cache, where that is what bounds it; or 0
   better                      more or less
   goals                       triples: ratio, share or ours; ">=" or "<="; a number
@@ -16,8 +17,8 @@ from statistics import median
 from chart import GREY, OURS, THEIRS, Svg
 
 COLUMNS = ("row", "what", "threads", "unit", "rounds", "ours", "ours_min", "ours_max", "theirs", "theirs_min", "theirs_max", "ratio", "ratio_min",
-           "ratio_max", "memory_gb_s", "ours_share", "theirs_share", "goal", "verdict", "note")
-TITLES = ("row", "threads", "ours", "llama.cpp", "ratio", "GB/s", "ours of it", "theirs", "goal", "")
+           "ratio_max", "others_busy", "memory_gb_s", "ours_share", "theirs_share", "goal", "verdict", "note")
+TITLES = ("row", "threads", "ours", "llama.cpp", "ratio", "others", "GB/s", "ours of it", "theirs", "goal", "")
 
 
 def spread(samples):
@@ -58,7 +59,7 @@ def figures(row):
             "ours": ours, "ours_min": ours_min, "ours_max": ours_max, "theirs": theirs, "theirs_min": theirs_min, "theirs_max": theirs_max,
             "ratio": ours / theirs if ours is not None and theirs and is_ratio else None,
             "ratio_min": min(ratios, default=None), "ratio_max": max(ratios, default=None),
-            "memory_gb_s": median(row["memory"]) if row.get("memory") else None,
+            "others_busy": spread(row.get("others"))[0], "memory_gb_s": spread(row.get("memory"))[0],
             "ours_share": spread(shares(row["ours"], row))[0], "theirs_share": spread(shares(row["theirs"], row))[0],
             "goal": goal_text(row["goals"]), "note": row.get("note", "")}
     told["verdict"] = verdict(row["goals"], {"ratio": told["ratio"], "share": told["ours_share"], "ours": ours})
@@ -73,7 +74,7 @@ def against_f16(rows):
         wide = by_name.get((stem + "-f16", row["threads"]))
         if kv in ("q8_0", "q4_0") and stem.startswith("depth") and wide and wide["ours"] and row["ours"]:
             yield {**row, "name": f"{row['name']} / f16", "what": f"{row['what']}: ours against ours with f16", "theirs": wide["ours"],
-                   "memory": [], "bytes": 0, "goals": [("ratio", ">=", 1.0)]}
+                   "memory": [], "others": [], "bytes": 0, "goals": [("ratio", ">=", 1.0)]}
 
 
 # --- the table ---
@@ -103,7 +104,7 @@ def table_head():
 def table_line(row):
     f = figures(row)
     unit = "" if f["unit"] == "tokens/s" else f", {f['unit']}"
-    return line([f["row"] + unit, f["threads"], with_spread(f, "ours"), with_spread(f, "theirs"), number(f["ratio"]), number(f["memory_gb_s"]),
+    return line([f["row"] + unit, f["threads"], with_spread(f, "ours"), with_spread(f, "theirs"), number(f["ratio"]), percent(f["others_busy"]), number(f["memory_gb_s"]),
                  percent(f["ours_share"]), percent(f["theirs_share"]), f["goal"] or "-", f["note"] or f["verdict"]])
 
 
