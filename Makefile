@@ -31,6 +31,9 @@ CFLAGS_avx512_k := $(CFLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -ma
 CFLAGS_avx512_block32 := $(CFLAGS_avx512_k)
 CFLAGS_avx512_float := $(CFLAGS_avx512_k)
 endif
+ifneq ($(findstring aarch64,$(shell $(CC) -dumpmachine)),)
+CFLAGS_dotprod := -march=armv8.2-a+dotprod
+endif
 
 # llhttp: the library where the distribution has it, else the sources that Debian 12 ships in node-llhttp.
 LLHTTP_SOURCES := $(if $(wildcard /usr/include/llhttp.h),,$(wildcard /usr/share/llhttp/*.c))
@@ -165,6 +168,19 @@ coverage: deps   ## lines and branches that the tests reach, by room; TEST=name 
 	@! [ -d $(BUILD)/coverage ] || find $(BUILD)/coverage -name '*.gcda' -delete
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage OPTIMIZE='-O1 -g' SANITIZE='$(COVERAGE)' check; \
 	  status=$$?; tests/coverage $(BUILD)/coverage && exit $$status
+
+# What of the engine needs no library, for another processor than this machine's: tests/conformance/aarch64 compiles it and has QEMU
+# run the tests of its kernels.
+CROSSED       := $(POLICY) $(foreach room,compute dispatch gguf kernels kernels_arm kv unpack,$(call objects_in,engine/$(room)))
+CROSSED_TESTS := $(addprefix $(BUILD)/crossed/,test_kernels test_elementwise)
+crossed: $(CROSSED_TESTS)
+$(BUILD)/crossed.a: $(CROSSED)
+	$(archive)
+$(BUILD)/tests/unit/engine/kernels/%.o: CPPFLAGS += $(if $(filter crossed,$(MAKECMDGOALS)),-Itests/aarch64)
+$(BUILD)/crossed/%: $(BUILD)/tests/unit/engine/kernels/%.o $(BUILD)/crossed.a
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$(Q)$(CC) -static -o $@ $^ -lm
 
 bench: deps   ## what the daemon costs a request, and idle, beside HAProxy
 	@$(MAKE) --no-print-directory $(PARALLEL) all

@@ -10,6 +10,7 @@
 #include "engine/base/bounds.h"
 #include "engine/base/clock.h"
 #include "engine/cli/commands.h"
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/kernels.h"
 #include "engine/cli/options.h"
 #include "engine/cli/single.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/bounds.h"
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/kernels.h"
 
 /* Row NUMBER of W times X, and the bias where there is one. */

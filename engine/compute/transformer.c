@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "engine/compute/transformer_internal.h"
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/elementwise.h"
 
 /* --- the steps of a layer, each per token --- */

@@ -2,8 +2,7 @@
  * kernels.h - the arithmetic of the forward pass, as tables of functions: one table per instruction set.
  *
  * `portable` is plain C, slow and meant to be obviously right; the others are tested against it. Which table
- * runs is decided once, from what the processor can do, or by HEADROOM_KERNELS=portable|avx2|avx512.
- * A table has a row per tensor type; a type without `multiply` cannot be computed with.
+ * runs is decided by engine/dispatch. A table has a row per tensor type; a type without `multiply` cannot be computed with.
  *
  * Invariant: each output is computed by the same operations in the same order, wherever it lies in a tile and
  * whatever is computed beside it. Splitting the rows or the columns of a product differently changes no bit.
@@ -12,6 +11,7 @@
 #ifndef HEADROOM_ENGINE_KERNELS_KERNELS_H
 #define HEADROOM_ENGINE_KERNELS_KERNELS_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -78,20 +78,23 @@ struct kernels {
         float (*exponential_sum)(float *x, uint32_t n, float shift); /* x = exp(x - shift) for x <= shift; returns the sum */
 };
 
-/* The best table for this processor, or the one that HEADROOM_KERNELS names. The same one at each call. */
-const struct kernels *kernels_get(void);
-/* The table named NAME if this processor can run it, else NULL. */
-const struct kernels *kernels_named(const char *name);
-
 /* Values that `hadamard` mixes with each other, among N. */
 static inline uint32_t hadamard_width(uint32_t n) {
         return n & -n;
 }
 
 /* The tensor type whose rows a KV type's rows are: keys meet queries through its `multiply`. */
-enum tensor_type kv_tensor_type(enum kv_type type);
+static inline enum tensor_type kv_tensor_type(enum kv_type type) {
+        static const enum tensor_type types[KV_TYPE_COUNT] = {
+                [KV_F16] = TENSOR_F16,
+                [KV_Q8_0] = TENSOR_Q8_0,
+                [KV_Q4_0] = TENSOR_Q4_0,
+        };
+        assert(type < KV_TYPE_COUNT);
+        return types[type];
+}
 
 extern const struct kernels kernels_portable;
-extern const struct kernels kernels_avx2, kernels_avx512; /* x86-64 only */
+extern const struct kernels kernels_avx2, kernels_avx512; /* x86-64 only; those of ARM: kernels_arm/sets.h */
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/base/bounds.h"
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/kernels.h"
 
 struct block {

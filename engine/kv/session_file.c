@@ -12,6 +12,7 @@
 #include "engine/base/crc32c.h"
 #include "engine/base/file_io.h"
 #include "engine/base/little_endian.h"
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/kernels.h"
 #include "policy/base/hash.h"
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/kernels.h"
 #include "engine/base/printable.h"
 

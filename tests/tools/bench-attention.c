@@ -13,6 +13,7 @@
 #include "engine/compute/attention.h"
 #include "engine/base/bounds.h"
 #include "engine/base/clock.h"
+#include "engine/dispatch/dispatch.h"
 
 #define REPEATS 15
 

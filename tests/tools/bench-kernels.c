@@ -9,6 +9,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/gguf/half.h"
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/kernels.h"
 #include "tests/block_scale.h"
 #include "tests/stream_read.h"

@@ -11,6 +11,7 @@
 
 #include "engine/base/bounds.h"
 #include "engine/base/clock.h"
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kv/requantize.h"
 #include "tests/own_memory.h"

@@ -20,6 +20,7 @@
 #include "engine/base/crc32c.h"
 #include "engine/unpack/grid.h"
 #include "engine/gguf/half.h"
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/kernels.h"
 #include "tests/random_bits.h"
 
@@ -29,7 +30,11 @@
 #define SETS 3u
 
 static const struct kernels *set(unsigned i) {
+#ifdef __aarch64__
+        static const char *const names[SETS] = { "portable", "neon", "dotprod" };
+#else
         static const char *const names[SETS] = { "portable", "avx2", "avx512" };
+#endif
         return kernels_named(names[i]);
 }
 

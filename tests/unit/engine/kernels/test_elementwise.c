@@ -8,11 +8,12 @@
 
 #include <cmocka.h>
 
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/elementwise.h"
 
 #define N 203u /* no multiple of any vector */
 
-static const char *const sets[] = { "portable", "avx2", "avx512" };
+static const char *const sets[] = { "portable", "avx2", "avx512", "neon", "dotprod" };
 
 static const struct kernels *set_at(size_t i) {
         return kernels_named(sets[i]);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "engine/gguf/half.h"
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/kernels.h"
 #include "tests/block_scale.h"
 
@@ -236,12 +237,25 @@ static void no_bit_depends_on_the_tile(void **state) {
         free(b);
 }
 
-/* All codes of the first row at one end of their range, its scales 1. */
-static void extreme_row(enum tensor_type type, struct bench *b, uint8_t fill) {
+/* All codes of all rows at one end of their range, their scales 1. */
+static void extreme_rows(enum tensor_type type, struct bench *b, uint8_t fill) {
         const struct tensor_type_info *info = tensor_type_info(type);
-        memset(b->rows[0], fill, 256 / info->block_values * info->block_bytes);
-        for (uint32_t i = 0; i < 256 / info->block_values; i++)
-                block_put_scale(type, b->rows[0] + i * info->block_bytes, 1, 1);
+        for (uint32_t r = 0; r < ROWS; r++) {
+                memset(b->rows[r], fill, 256 / info->block_values * info->block_bytes);
+                for (uint32_t i = 0; i < 256 / info->block_values; i++)
+                        block_put_scale(type, b->rows[r] + i * info->block_bytes, 1, 1);
+        }
+}
+
+/* The same answer for one column as for many: these may be multiplied otherwise. */
+static void check_extremes(const struct kernels *k, enum tensor_type type, struct bench *b, float expected) {
+        for (uint32_t columns = 1; columns <= COLUMNS; columns += COLUMNS - 1) {
+                struct product p = product_of(b, 0, ROWS, 0, columns);
+                k->types[type].multiply(&p);
+                for (uint32_t c = 0; c < columns; c++)
+                        for (uint32_t r = 0; r < ROWS; r++)
+                                assert_true(fabsf(b->out[c][r] - expected) <= 1e-5f * fabsf(expected) + 1e-3f);
+        }
 }
 
 static void extreme_codes_do_not_overflow(void **state) {
@@ -251,15 +265,13 @@ static void extreme_codes_do_not_overflow(void **state) {
         for (unsigned t = FLOATS * 8; other && t < TYPES * 8; t++) {
                 enum tensor_type type = all_types[t / 8];
                 b->n = 256;
-                extreme_row(type, b, fills[t / 2 % 4]);
-                for (uint32_t i = 0; i < 256; i++)
-                        b->x[0][i] = t % 2 ? -1.0f : 1.0f;
+                extreme_rows(type, b, fills[t / 2 % 4]);
+                for (uint32_t i = 0; i < COLUMNS * N_MAX; i++)
+                        b->x[i / N_MAX][i % N_MAX] = t % 2 ? -1.0f : 1.0f;
                 prepare_columns(b, kernels_portable.types[type].activation);
                 struct product p = product_of(b, 0, 1, 0, 1);
                 kernels_portable.types[type].multiply(&p);
-                float expected = b->out[0][0];
-                other->types[type].multiply(&p);
-                assert_true(fabsf(b->out[0][0] - expected) <= 1e-5f * fabsf(expected) + 1e-3f);
+                check_extremes(other, type, b, b->out[0][0]);
         }
         free(b);
 }
@@ -474,8 +486,12 @@ static void the_environment_chooses_a_set(void **state) {
 /* For each set that is held to the portable one; for all sets. */
 #define FOR(test, set) \
         { #test ", " set, test, NULL, NULL, (void *) (uintptr_t) (set) }
+#ifdef __aarch64__
+#define FOR_EACH(test) FOR(test, "neon"), FOR(test, "dotprod")
+#else
 #define FOR_EACH(test) FOR(test, "avx2"), FOR(test, "avx512")
-#define FOR_ALL(test)  FOR(test, "portable"), FOR_EACH(test)
+#endif
+#define FOR_ALL(test) FOR(test, "portable"), FOR_EACH(test)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "engine/dispatch/dispatch.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kv/requantize.h"
 #include "tests/own_memory.h"

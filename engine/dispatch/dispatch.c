@@ -1,13 +1,17 @@
-/* dispatch.c - the choice of the set of kernels, by the processor and the environment. */
+/* dispatch.c - see dispatch.h. */
+#include "engine/dispatch/dispatch.h"
+
 #include <assert.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/kernels/kernels.h"
+#include "engine/kernels_arm/sets.h"
 
 static bool always(void) {
         return true;
@@ -25,6 +29,10 @@ static bool has_avx512(void) {
         return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
+#elif defined(__aarch64__)
+static bool has_dotprod(void) {
+        return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+}
 #endif
 
 /* Best first. */
@@ -35,6 +43,9 @@ static const struct {
 #if defined(__x86_64__)
         { &kernels_avx512, has_avx512 },
         { &kernels_avx2, has_avx2 },
+#elif defined(__aarch64__)
+        { &kernels_dotprod, has_dotprod },
+        { &kernels_neon, always },
 #endif
         { &kernels_portable, always },
 };
@@ -56,14 +67,4 @@ const struct kernels *kernels_get(void) {
                         k = sets[i].kernels;
         assert(k);
         return k;
-}
-
-enum tensor_type kv_tensor_type(enum kv_type type) {
-        static const enum tensor_type types[KV_TYPE_COUNT] = {
-                [KV_F16] = TENSOR_F16,
-                [KV_Q8_0] = TENSOR_Q8_0,
-                [KV_Q4_0] = TENSOR_Q4_0,
-        };
-        assert(type < KV_TYPE_COUNT);
-        return types[type];
 }
