@@ -30,6 +30,8 @@ CFLAGS_avx512 := $(CFLAGS_avx2)
 CFLAGS_avx512_k := $(CFLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
 CFLAGS_avx512_block32 := $(CFLAGS_avx512_k)
 CFLAGS_avx512_float := $(CFLAGS_avx512_k)
+CFLAGS_avx512_kv := $(CFLAGS_avx512_k)
+CFLAGS_avx512_vector := $(CFLAGS_avx512_k)
 endif
 ifneq ($(findstring aarch64,$(shell $(CC) -dumpmachine)),)
 CFLAGS_dotprod := -march=armv8.2-a+dotprod

@@ -63,7 +63,7 @@ static void score(struct tile_state *c, struct kv_rows keys, struct span rows, u
         bool floats = k->types[type].activation == ACTIVATION_F32;
         if (!floats)
                 prepare_once(c);
-        k->types[type].multiply(&(struct product){
+        kv_score(k, keys.type)(&(struct product){
                 .rows = keys.rows + rows.from * (size_t) keys.row_bytes,
                 .row_bytes = keys.row_bytes,
                 .rows_count = rows.count,

@@ -23,7 +23,22 @@ const struct kernels kernels_avx512 = {
                 [TENSOR_Q6_K] = { ACTIVATION_I8, portable_dequantize_q6_k, avx512_multiply_q6_k },
                 AVX2_TYPES_256
         },
-        AVX2_VECTORS
+        .prepare = {
+                [ACTIVATION_I16] = avx2_prepare_i16,
+                [ACTIVATION_I8] = avx2_prepare_i8,
+        },
+        .kv = {
+                [KV_F16] = { avx2_load_f16, avx2_store_f16, avx512_mix_f16, avx512_score_f16 },
+                [KV_Q8_0] = { avx2_load_q8_0, avx2_store_q8_0, avx512_mix_q8_0, NULL },
+                [KV_Q4_0] = { portable_dequantize_q4_0, avx2_store_q4_0, avx512_mix_q4_0, NULL },
+        },
+        .rms_norm = avx2_rms_norm,
+        .hadamard = avx2_hadamard,
+        .add = avx2_add,
+        .scale = avx2_scale,
+        .swiglu = avx2_swiglu,
+        .maximum = avx512_maximum,
+        .exponential_sum = avx512_exponential_sum,
 };
 /* clang-format on */
 

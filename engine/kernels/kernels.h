@@ -62,6 +62,7 @@ struct kernels {
                 kernel_dequantize *load;
                 kernel_store *store; /* out-of-range values are clamped to the type's largest */
                 kernel_mix *mix;
+                kernel_multiply *score; /* queries as columns times keys; NULL: the tensor type's `multiply` */
         } kv[KV_TYPE_COUNT];
 
         /* out = x / sqrt(mean(x^2) + epsilon) * weight; WEIGHT is N floats as stored. May work in place. */
@@ -83,7 +84,7 @@ static inline uint32_t hadamard_width(uint32_t n) {
         return n & -n;
 }
 
-/* The tensor type whose rows a KV type's rows are: keys meet queries through its `multiply`. */
+/* The tensor type whose rows a KV type's rows are: queries meet keys in the form that its products want. */
 static inline enum tensor_type kv_tensor_type(enum kv_type type) {
         static const enum tensor_type types[KV_TYPE_COUNT] = {
                 [KV_F16] = TENSOR_F16,
@@ -92,6 +93,11 @@ static inline enum tensor_type kv_tensor_type(enum kv_type type) {
         };
         assert(type < KV_TYPE_COUNT);
         return types[type];
+}
+
+/* What multiplies queries with keys of this type. */
+static inline kernel_multiply *kv_score(const struct kernels *k, enum kv_type type) {
+        return k->kv[type].score ? k->kv[type].score : k->types[kv_tensor_type(type)].multiply;
 }
 
 extern const struct kernels kernels_portable;

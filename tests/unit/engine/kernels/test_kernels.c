@@ -401,6 +401,12 @@ static void stored_rows_come_back_within_a_step(void **state) {
 
 /* --- mixing and vectors --- */
 
+/* Weights of quantised values may be rounded to 16 bits, relative to the largest. */
+static float mixture_tolerance(const struct mixture *m, enum kv_type type) {
+        const float value = 4, weight = 4; /* the largest that random_float gives */
+        return 1e-4f + (type == KV_F16 ? 0 : (float) m->rows_count * weight * value / 65534);
+}
+
 static void check_mixture(const struct kernels *k, enum kv_type type, struct mixture m, const float *expected) {
         float whole[5 * 128] = { 0 }, out[5 * 128] = { 0 };
         const float *weights = m.weights;
@@ -412,9 +418,70 @@ static void check_mixture(const struct kernels *k, enum kv_type type, struct mix
                 m.out = out + c * 128;
                 k->kv[type].mix(&m);
                 for (uint32_t v = 0; v < m.n; v++)
-                        assert_true(fabsf(out[c * 128 + v] - expected[c * 128 + v]) < 1e-4f);
+                        assert_true(fabsf(out[c * 128 + v] - expected[c * 128 + v]) < mixture_tolerance(&m, type));
         }
         assert_memory_equal(out, whole, sizeof(out));
+}
+
+/* One row with a weight of one: its values, whatever was rounded. */
+static void a_mixture_of_one_row_is_that_row(void **state) {
+        const struct kernels *set = set_of(state);
+        for (enum kv_type type = 0; set && type < KV_TYPE_COUNT; type++) {
+                float x[64], expected[64], out[64] = { 0 }, weights[3] = { 0, 1, 0 };
+                uint8_t rows[3 * 128];
+                random_floats(x, 64);
+                for (uint32_t r = 0; r < 3; r++)
+                        kernels_portable.kv[type].store(x, 64, rows + r * 128);
+                kernels_portable.kv[type].load(rows + 128, 64, expected);
+                struct mixture m = { rows, 128, 3, weights, 3, 1, 64, out, 64 };
+                set->kv[type].mix(&m);
+                for (uint32_t v = 0; v < 64; v++)
+                        assert_true(fabsf(out[v] - expected[v]) <= 1e-6f * fabsf(expected[v]));
+        }
+}
+
+#define QUERIES 11u /* eight, two and one */
+
+static void prepare_queries(const struct kernels *k, enum activation a, const float *x, uint32_t n, uint8_t *columns,
+                            size_t bytes) {
+        for (uint32_t c = 0; c < QUERIES; c++, x += 160, columns += bytes)
+                if (a == ACTIVATION_F32)
+                        memcpy(columns, x, n * sizeof(float));
+                else
+                        k->prepare[a](x, n, columns);
+}
+
+/* Keys are many where queries are few, and the other way round: any number of both gives the same bits. */
+static void scores_agree_and_do_not_depend_on_the_tile(void **state) {
+        const struct kernels *set = set_of(state);
+        static float x[QUERIES * 160], expected[QUERIES * 64], out[QUERIES * 64], alone[64], key[160];
+        static _Alignas(ACTIVATION_ALIGN) uint8_t columns[QUERIES * 1024];
+        static uint8_t rows[64 * 320];
+        for (unsigned i = 0; set && i < 90; i++) {
+                enum kv_type type = (enum kv_type)(i % KV_TYPE_COUNT);
+                enum activation form = set->types[kv_tensor_type(type)].activation;
+                uint32_t n = type == KV_F16 ? 1 + i * 7 % 160 : 32 * (1 + i % 5), count = 1 + i * 5 % 64;
+                size_t bytes = form == ACTIVATION_F32 ? n * sizeof(float) : activation_bytes(form, n);
+                random_floats(x, QUERIES * 160);
+                for (uint32_t r = 0; r < 64; r++) {
+                        random_floats(key, 160);
+                        kernels_portable.kv[type].store(key, n, rows + r * 320);
+                }
+                struct product p = { rows, 320, count, columns, bytes, QUERIES, n, expected, 64 };
+                prepare_queries(&kernels_portable, form, x, n, columns, bytes);
+                kv_score(&kernels_portable, type)(&p);
+                prepare_queries(set, form, x, n, columns, bytes);
+                p.out = out;
+                kv_score(set, type)(&p);
+                for (uint32_t c = 0; c < QUERIES; c++) {
+                        for (uint32_t r = 0; r < count; r++)
+                                assert_true(fabsf(out[c * 64 + r] - expected[c * 64 + r]) < 2e-4f);
+                        for (uint32_t r = 0; r < count; r++)
+                                kv_score(set, type)(&(struct product){ rows + r * 320, 320, 1, columns + c * bytes, bytes, 1, n,
+                                                                       alone + r, 1 });
+                        assert_memory_equal(alone, out + c * 64, count * sizeof(float));
+                }
+        }
 }
 
 static void mixtures_agree_and_do_not_depend_on_the_tile(void **state) {
@@ -507,6 +574,8 @@ int main(void) {
                 FOR_EACH(turning_follows_the_formula_and_is_undone_by_turning),
                 cmocka_unit_test(stored_rows_come_back_within_a_step),
                 FOR_ALL(mixtures_agree_and_do_not_depend_on_the_tile),
+                FOR_ALL(a_mixture_of_one_row_is_that_row),
+                FOR_ALL(scores_agree_and_do_not_depend_on_the_tile),
                 FOR_EACH(vectors_agree),
                 FOR_ALL(masked_scores_weigh_nothing),
                 cmocka_unit_test(the_environment_chooses_a_set),
