@@ -35,6 +35,7 @@ CFLAGS_avx512_vector := $(CFLAGS_avx512_k)
 endif
 ifneq ($(findstring aarch64,$(shell $(CC) -dumpmachine)),)
 CFLAGS_dotprod := -march=armv8.2-a+dotprod
+CFLAGS_i8mm := -march=armv8.2-a+dotprod+i8mm
 endif
 
 # llhttp: the library where the distribution has it, else the sources that Debian 12 ships in node-llhttp.

@@ -33,6 +33,10 @@ static bool has_avx512(void) {
 static bool has_dotprod(void) {
         return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
 }
+
+static bool has_i8mm(void) {
+        return has_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM);
+}
 #endif
 
 /* Best first. */
@@ -44,6 +48,7 @@ static const struct {
         { &kernels_avx512, has_avx512 },
         { &kernels_avx2, has_avx2 },
 #elif defined(__aarch64__)
+        { &kernels_i8mm, has_i8mm },
         { &kernels_dotprod, has_dotprod },
         { &kernels_neon, always },
 #endif

@@ -1,6 +1,6 @@
 /*
  * neon.h - the kernels of 64-bit ARM by name: neon_vector.c has those that know no weight type, neon_float.c the products of floats.
- * The others are per set: neon.c for every such processor, dotprod.c for those with that instruction. Contracts: kernels.h.
+ * The others are per set: neon.c for every such processor, dotprod.c and i8mm.c for those with these instructions. Contracts: kernels.h.
  */
 #ifndef HEADROOM_ENGINE_KERNELS_ARM_NEON_H
 #define HEADROOM_ENGINE_KERNELS_ARM_NEON_H
@@ -33,20 +33,20 @@
 
 kernel_multiply neon_multiply_f32, neon_multiply_f16, neon_multiply_bf16;
 
+/* clang-format off */
 /* DEFINE(type, tensor type) for each quantised type, in blocks of 32 and of 256. */
-#define NEON_EACH_32(define)                                                                                    \
+#define NEON_EACH_32(define) \
         define(q4_0, TENSOR_Q4_0) define(q4_1, TENSOR_Q4_1) define(q5_0, TENSOR_Q5_0) define(q5_1, TENSOR_Q5_1) \
-                define(q8_0, TENSOR_Q8_0) define(iq4_nl, TENSOR_IQ4_NL) define(mxfp4, TENSOR_MXFP4)
-#define NEON_EACH_256(define)                                                                                     \
-        define(q2_k, TENSOR_Q2_K) define(q3_k, TENSOR_Q3_K) define(q4_k, TENSOR_Q4_K) define(q5_k, TENSOR_Q5_K)   \
-                define(q6_k, TENSOR_Q6_K) define(iq4_xs, TENSOR_IQ4_XS) define(iq2_xxs, TENSOR_IQ2_XXS)           \
-                        define(iq2_xs, TENSOR_IQ2_XS) define(iq2_s, TENSOR_IQ2_S) define(iq3_xxs, TENSOR_IQ3_XXS) \
-                                define(iq3_s, TENSOR_IQ3_S) define(iq1_s, TENSOR_IQ1_S) define(iq1_m, TENSOR_IQ1_M)
+        define(q8_0, TENSOR_Q8_0) define(iq4_nl, TENSOR_IQ4_NL) define(mxfp4, TENSOR_MXFP4)
+#define NEON_EACH_256(define) \
+        define(q2_k, TENSOR_Q2_K) define(q3_k, TENSOR_Q3_K) define(q4_k, TENSOR_Q4_K) define(q5_k, TENSOR_Q5_K) \
+        define(q6_k, TENSOR_Q6_K) define(iq4_xs, TENSOR_IQ4_XS) define(iq2_xxs, TENSOR_IQ2_XXS) define(iq2_xs, TENSOR_IQ2_XS) \
+        define(iq2_s, TENSOR_IQ2_S) define(iq3_xxs, TENSOR_IQ3_XXS) define(iq3_s, TENSOR_IQ3_S) define(iq1_s, TENSOR_IQ1_S) \
+        define(iq1_m, TENSOR_IQ1_M)
 
 /* What tables hold: the products of the file itself, multiply_TYPE, and what all sets have in common. */
 #define NEON_ROW_32(type, id)  [id] = { ACTIVATION_I16, portable_dequantize_##type, multiply_##type },
 #define NEON_ROW_256(type, id) [id] = { ACTIVATION_I8, portable_dequantize_##type, multiply_##type },
-/* clang-format off */
 #define NEON_TABLE(set) \
         .name = set, \
         .types = { \

@@ -71,49 +71,82 @@ ALWAYS_INLINE struct column_32 column_32(enum tensor_type type, const struct pro
 
 #ifdef __ARM_FEATURE_DOTPROD
 /*
- * 16-bit codes as 256 times a signed byte and another byte, which becomes a signed one by taking 128 off; 128 times the weights' codes
- * is added again in the end.
+ * 16-bit codes as 256 times a signed byte and another byte. Where that cannot be met without a sign (i8mm can) it becomes a signed one by
+ * taking 128 off, and 128 times the weights' codes is added again in the end.
  */
 struct split_32 {
         int8x16_t upper[2], lower[2];
 };
+
+#ifdef __ARM_FEATURE_MATMUL_INT8
+#define TAKEN_OFF 0
+#else
+#define TAKEN_OFF 128
+#endif
 
 ALWAYS_INLINE struct split_32 split_32(const int16_t *codes) {
         struct split_32 ret;
         UNROLL
         for (int i = 0; i < 2; i++) {
                 int8x16x2_t bytes = vld2q_s8((const int8_t *) (codes + 16 * i));
-                ret.lower[i] = veorq_s8(bytes.val[0], vdupq_n_s8(-128));
+                ret.lower[i] = veorq_s8(bytes.val[0], vdupq_n_s8((int8_t) TAKEN_OFF));
                 ret.upper[i] = bytes.val[1];
         }
         return ret;
 }
 
-ALWAYS_INLINE int32x4_t dot_32(const int8x16_t a[2], const int8x16_t b[2]) {
-        return vdotq_s32(vdotq_s32(vdupq_n_s32(0), a[0], b[0]), a[1], b[1]);
+ALWAYS_INLINE int32x4_t dot_32(const int8x16_t w[2], const int8x16_t x[2]) {
+        return vdotq_s32(vdotq_s32(vdupq_n_s32(0), w[0], x[0]), w[1], x[1]);
 }
 
-ALWAYS_INLINE void multiply_32(const struct codes_32 w[TILE_ROWS], const int16_t *codes, int32x4_t ret[TILE_ROWS]) {
-        const struct split_32 x = split_32(codes);
-        const int8x16_t less[2] = { vdupq_n_s8(-128), vdupq_n_s8(-128) };
-        UNROLL
-        for (unsigned k = 0; k < TILE_ROWS; k++)
-                ret[k] = vsubq_s32(vaddq_s32(vshlq_n_s32(dot_32(w[k].codes, x.upper), 8), dot_32(w[k].codes, x.lower)),
-                                   dot_32(w[k].codes, less));
-}
+ALWAYS_INLINE int32x4_t dot_lower(const int8x16_t w[2], const int8x16_t x[2]) {
+#ifdef __ARM_FEATURE_MATMUL_INT8
+        int32x4_t sum = vusdotq_s32(vdupq_n_s32(0), vreinterpretq_u8_s8(x[0]), w[0]);
+        return vusdotq_s32(sum, vreinterpretq_u8_s8(x[1]), w[1]);
 #else
-ALWAYS_INLINE void multiply_32(const struct codes_32 w[TILE_ROWS], const int16_t *codes, int32x4_t ret[TILE_ROWS]) {
+        return dot_32(w, x);
+#endif
+}
+
+/* What is to be added again for four rows. */
+ALWAYS_INLINE int32x4_t added_32(const struct codes_32 w[TILE_ROWS]) {
+        const int8x16_t less[2] = { vdupq_n_s8((int8_t) -TAKEN_OFF), vdupq_n_s8((int8_t) -TAKEN_OFF) };
+        const int32x4_t sums[TILE_ROWS] = { dot_32(w[0].codes, less), dot_32(w[1].codes, less), dot_32(w[2].codes, less),
+                                            dot_32(w[3].codes, less) };
+        return TAKEN_OFF ? vnegq_s32(sums_across(sums)) : vdupq_n_s32(0);
+}
+
+ALWAYS_INLINE int32x4_t whole_32(int32x4_t upper, int32x4_t lower, int32x4_t added) {
+        int32x4_t whole = vaddq_s32(vshlq_n_s32(upper, 8), lower);
+        return TAKEN_OFF ? vaddq_s32(whole, added) : whole;
+}
+
+/* The whole numbers of four rows. */
+ALWAYS_INLINE int32x4_t multiply_32(const struct codes_32 w[TILE_ROWS], const int16_t *codes) {
+        const struct split_32 x = split_32(codes);
+        int32x4_t upper[TILE_ROWS], lower[TILE_ROWS];
         UNROLL
         for (unsigned k = 0; k < TILE_ROWS; k++) {
-                ret[k] = vdupq_n_s32(0);
+                upper[k] = dot_32(w[k].codes, x.upper);
+                lower[k] = dot_lower(w[k].codes, x.lower);
+        }
+        return whole_32(sums_across(upper), sums_across(lower), added_32(w));
+}
+#else
+ALWAYS_INLINE int32x4_t multiply_32(const struct codes_32 w[TILE_ROWS], const int16_t *codes) {
+        int32x4_t sums[TILE_ROWS];
+        UNROLL
+        for (unsigned k = 0; k < TILE_ROWS; k++) {
+                sums[k] = vdupq_n_s32(0);
                 UNROLL
                 for (int i = 0; i < 2; i++) {
                         int16x8_t x0 = vld1q_s16(codes + 16 * i), x1 = vld1q_s16(codes + 16 * i + 8);
                         int16x8_t w0 = vmovl_s8(vget_low_s8(w[k].codes[i])), w1 = vmovl_high_s8(w[k].codes[i]);
-                        ret[k] = vmlal_high_s16(vmlal_s16(ret[k], vget_low_s16(w0), vget_low_s16(x0)), w0, x0);
-                        ret[k] = vmlal_high_s16(vmlal_s16(ret[k], vget_low_s16(w1), vget_low_s16(x1)), w1, x1);
+                        sums[k] = vmlal_high_s16(vmlal_s16(sums[k], vget_low_s16(w0), vget_low_s16(x0)), w0, x0);
+                        sums[k] = vmlal_high_s16(vmlal_s16(sums[k], vget_low_s16(w1), vget_low_s16(x1)), w1, x1);
                 }
         }
+        return sums_across(sums);
 }
 #endif
 
@@ -135,10 +168,8 @@ ALWAYS_INLINE void tile_32(enum tensor_type type, const struct product *p, uint3
                 UNROLL
                 for (unsigned j = 0; j < columns; j++) {
                         const struct column_32 x = column_32(type, p, c + j, b);
-                        int32x4_t whole[TILE_ROWS];
-                        multiply_32(w, x.codes, whole);
-                        sums[j] = add_block_32(type, sums[j], sums_across(whole), vld1q_f32(scales), vld1q_f32(offsets), x.all,
-                                               x.scale);
+                        sums[j] = add_block_32(type, sums[j], multiply_32(w, x.codes), vld1q_f32(scales), vld1q_f32(offsets),
+                                               x.all, x.scale);
                 }
         }
         UNROLL

@@ -27,15 +27,15 @@
 #define VALUES 256u
 
 /* A set that this processor cannot run is left out. */
-#define SETS 3u
+#ifdef __aarch64__
+static const char *const sets[] = { "portable", "neon", "dotprod", "i8mm" };
+#else
+static const char *const sets[] = { "portable", "avx2", "avx512" };
+#endif
+#define SETS (sizeof(sets) / sizeof(*sets))
 
 static const struct kernels *set(unsigned i) {
-#ifdef __aarch64__
-        static const char *const names[SETS] = { "portable", "neon", "dotprod" };
-#else
-        static const char *const names[SETS] = { "portable", "avx2", "avx512" };
-#endif
-        return kernels_named(names[i]);
+        return kernels_named(sets[i]);
 }
 
 static void prepare(const struct kernels *k, enum tensor_type type, const float *x, uint8_t *column) {

@@ -554,7 +554,7 @@ static void the_environment_chooses_a_set(void **state) {
 #define FOR(test, set) \
         { #test ", " set, test, NULL, NULL, (void *) (uintptr_t) (set) }
 #ifdef __aarch64__
-#define FOR_EACH(test) FOR(test, "neon"), FOR(test, "dotprod")
+#define FOR_EACH(test) FOR(test, "neon"), FOR(test, "dotprod"), FOR(test, "i8mm")
 #else
 #define FOR_EACH(test) FOR(test, "avx2"), FOR(test, "avx512")
 #endif
