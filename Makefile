@@ -194,8 +194,8 @@ bench-peer: deps   ## the engine beside Debian's llama.cpp, by turns; PEER='--li
 	@$(MAKE) --no-print-directory $(PARALLEL) $(PROGRAMS) $(addprefix $(BUILD)/tools/,make-gguf bench-memory)
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/peer $(PEER)
 
-bench-kernels: $(BUILD)/tools/bench-kernels   ## the product kernels beside what bounds them: memory's bytes, the unit's products; SET=avx2 shows one
-	@$< $(SET)
+bench-kernels: $(BUILD)/tools/bench-kernels   ## the product kernels beside what bounds them: memory's bytes, the unit's products; SET=avx2 [TYPE=q4_k] shows one
+	@$< $(SET) $(TYPE)
 
 bench-cliff: deps   ## decode speed against a memory limit around the whole daemon, beside llama-server; CLIFF='--plot FILE.svg'
 	@$(MAKE) --no-print-directory $(PARALLEL) all

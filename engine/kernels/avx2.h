@@ -9,15 +9,7 @@
 
 #include "engine/gguf/half.h"
 #include "engine/kernels/kernels.h"
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLL   _Pragma("clang loop unroll(full)")
-#define UNROLL_8 UNROLL
-#else
-#define UNROLL_8 _Pragma("GCC unroll 8")
-#define UNROLL   _Pragma("GCC unroll 4") /* before each loop over a tile: its sums must become registers */
-#endif
+#include "engine/kernels/unroll.h"
 
 kernel_multiply avx2_multiply_f32, avx2_multiply_f16, avx2_multiply_bf16;
 kernel_multiply avx2_multiply_q4_0, avx2_multiply_q4_1, avx2_multiply_q5_0, avx2_multiply_q5_1;

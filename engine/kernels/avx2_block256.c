@@ -30,7 +30,7 @@ ALWAYS_INLINE void row_256(struct tile *t, int k, uint32_t b, int columns, enum 
         UNROLL
         for (int c = 0; c < columns; c++)
                 whole[c] = _mm256_setzero_si256();
-        UNROLL_8
+        UNROLL
         for (int j = 0; j < 8; j++) {
                 struct part part = load_part(block, &w, j, type);
                 __m256i scale = broadcast_16(w.scales, j);

@@ -308,7 +308,7 @@ ALWAYS_INLINE __m256 hadamard_8(__m256 x) {
 }
 
 ALWAYS_INLINE void hadamard_pass(__m256 v[8], int apart) {
-        UNROLL_8
+        UNROLL
         for (int i = 0; i < 8; i++)
                 if (!(i & apart)) {
                         __m256 a = v[i], b = v[i + apart];
@@ -320,13 +320,13 @@ ALWAYS_INLINE void hadamard_pass(__m256 v[8], int apart) {
 /* The first six passes of `turn`, within 64 values: the whole of it for most heads. */
 ALWAYS_INLINE void hadamard_64(float *x) {
         __m256 v[8];
-        UNROLL_8
+        UNROLL
         for (int i = 0; i < 8; i++)
                 v[i] = hadamard_8(_mm256_loadu_ps(x + 8 * i));
         hadamard_pass(v, 1);
         hadamard_pass(v, 2);
         hadamard_pass(v, 4);
-        UNROLL_8
+        UNROLL
         for (int i = 0; i < 8; i++)
                 _mm256_storeu_ps(x + 8 * i, v[i]);
 }

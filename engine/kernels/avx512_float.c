@@ -4,7 +4,8 @@
  */
 #if defined(__x86_64__)
 #include "engine/kernels/avx512.h"
-#include "engine/kernels/avx512_panel.h"
+#include "engine/kernels/lanes_avx512.h"
+#include "engine/kernels/panel.h"
 
 #define TILE_ROWS 4
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/base/clock.h"
 #include "engine/gguf/half.h"
@@ -160,7 +161,8 @@ static double streamed(const struct kernels *k, enum tensor_type type) {
         return best;
 }
 
-static void report(const struct kernels *k, const double peaks[ACTIVATION_COUNT]) {
+/* ONLY: of the type with that name, or NULL. */
+static void report(const struct kernels *k, const double peaks[ACTIVATION_COUNT], const char *only) {
         static const uint32_t counts[] = { 1, 2, 4, 8, COLUMNS_MAX };
         printf("\n%s: one column from memory; billions of products a second in the cache by number of columns\n%-8s %8s %6s",
                k->name, "", "GB/s", "bound");
@@ -168,7 +170,7 @@ static void report(const struct kernels *k, const double peaks[ACTIVATION_COUNT]
                 printf("%8u", counts[c]);
         printf("  peak\n");
         for (enum tensor_type type = 0; type < TENSOR_TYPE_COUNT; type++) {
-                if (!k->types[type].multiply)
+                if (!k->types[type].multiply || (only && strcasecmp(only, tensor_type_info(type)->name) != 0))
                         continue;
                 enum activation a = k->types[type].activation;
                 fill_rows(type, rows[0], sizeof(rows));
@@ -202,7 +204,7 @@ int main(int argc, char **argv) {
                 }
                 for (unsigned a = 0; a < ACTIVATION_COUNT; a++)
                         peaks[a] = sets[s].peak[a] ? sets[s].peak[a]() : 0;
-                report(k, peaks);
+                report(k, peaks, argc > 2 ? argv[2] : NULL);
         }
         free(stream_out);
         free(stream);
