@@ -135,7 +135,7 @@ check-layers: $(POLICY) $(POLICY_A) $(BUILD)/engine.a $(BUILD)/daemon.a $(BUILD)
 # not for -fanalyzer: it takes minutes for loops over numbers, which hold no pointer and allocate nothing.
 TOOL         ?= cppcheck gcc clang-tidy
 LINT_SOURCES := $(patsubst $(BUILD)/%.o,%.c,$(POLICY) $(ENGINE) $(DAEMON) $(CTL))
-LINT_SKIPS   := $(patsubst %.c,$(BUILD)/lint/%.gcc,$(wildcard engine/kernels/avx2*.c engine/kernels/avx512*.c))
+LINT_SKIPS   := $(patsubst %.c,$(BUILD)/lint/%.gcc,$(wildcard engine/kernels_x86/avx2*.c engine/kernels_x86/avx512*.c))
 lint_headers  = $(Q)$(CC) $(LINT_FLAGS) -MM -MP -MT $@ -MF $@.d $<
 LINT_FLAGS    = $(CPPFLAGS) $(DEFINE_VERSION) -std=gnu17 $(CFLAGS_$(basename $(@F)))
 lint: deps   ## cppcheck, gcc -fanalyzer and clang-tidy over the three programs; TOOL=gcc runs one of them

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "engine/kernels_arm/sets.h"
+#include "engine/kernels_x86/sets.h"
 
 static bool always(void) {
         return true;

@@ -100,7 +100,6 @@ static inline kernel_multiply *kv_score(const struct kernels *k, enum kv_type ty
         return k->kv[type].score ? k->kv[type].score : k->types[kv_tensor_type(type)].multiply;
 }
 
-extern const struct kernels kernels_portable;
-extern const struct kernels kernels_avx2, kernels_avx512; /* x86-64 only; those of ARM: kernels_arm/sets.h */
+extern const struct kernels kernels_portable; /* those of vectors: kernels_x86/sets.h, kernels_arm/sets.h */
 
 #endif

@@ -1,8 +1,9 @@
 /* avx512.c - the kernels of processors with AVX-512 and VNNI: their table. What is not in avx512_*.c is AVX2's. */
 #if defined(__x86_64__)
-#include "engine/kernels/avx2.h"
-#include "engine/kernels/avx512.h"
+#include "engine/kernels_x86/avx2.h"
+#include "engine/kernels_x86/avx512.h"
 #include "engine/kernels/portable.h"
+#include "engine/kernels_x86/sets.h"
 
 /* clang-format off */
 const struct kernels kernels_avx512 = {

@@ -6,8 +6,8 @@
  * stays in the first-level cache, and meets all columns. An output is one float that takes the blocks in order, each as an exact
  * whole number times its scale, so what is computed beside it changes no bit.
  */
-#ifndef HEADROOM_ENGINE_KERNELS_PANEL_H
-#define HEADROOM_ENGINE_KERNELS_PANEL_H
+#ifndef HEADROOM_ENGINE_KERNELS_X86_PANEL_H
+#define HEADROOM_ENGINE_KERNELS_X86_PANEL_H
 
 #include "engine/gguf/block.h"
 #include "engine/gguf/half.h"

@@ -6,8 +6,9 @@
  * largest part of the sum, far below what the codes themselves have lost.
  */
 #if defined(__x86_64__)
-#include "engine/kernels/avx512.h"
-#include "engine/kernels/avx512_panel.h"
+#include "engine/kernels_x86/avx512.h"
+#include "engine/kernels_x86/lanes_avx512.h"
+#include "engine/kernels_x86/panel.h"
 
 #define KEY_ROWS    4
 #define BLOCK       32u /* values that share a scale */
@@ -145,8 +146,8 @@ struct weights {
 ALWAYS_INLINE void pair_q8_0(int16_t to[2][BLOCK], const uint8_t *first, const uint8_t *second) {
         __m512i a = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *) (const void *) (first + 2)));
         __m512i b = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *) (const void *) (second + 2)));
-        store_512(to[0], _mm512_unpacklo_epi16(a, b));
-        store_512(to[1], _mm512_unpackhi_epi16(a, b));
+        store_lanes(to[0], (i32s) _mm512_unpacklo_epi16(a, b));
+        store_lanes(to[1], (i32s) _mm512_unpackhi_epi16(a, b));
 }
 
 /* Values in order. */
@@ -154,8 +155,8 @@ ALWAYS_INLINE void pair_q4_0(int16_t to[2][BLOCK], const uint8_t *first, const u
         __m128i a = load_128(first + 2), b = load_128(second + 2);
         __m512i both = _mm512_cvtepu8_epi16(_mm256_set_m128i(_mm_unpackhi_epi8(a, b), _mm_unpacklo_epi8(a, b)));
         const __m512i eight = _mm512_set1_epi16(8);
-        store_512(to[0], _mm512_sub_epi16(_mm512_and_si512(both, _mm512_set1_epi16(15)), eight));
-        store_512(to[1], _mm512_sub_epi16(_mm512_srli_epi16(both, 4), eight));
+        store_lanes(to[0], (i32s) _mm512_sub_epi16(_mm512_and_si512(both, _mm512_set1_epi16(15)), eight));
+        store_lanes(to[1], (i32s) _mm512_sub_epi16(_mm512_srli_epi16(both, 4), eight));
 }
 
 /* Block B of ROWS rows from R. A row without a partner is its own: its second weight is zero. */
@@ -210,10 +211,10 @@ ALWAYS_INLINE void mix_whole(const struct values *v, const struct weights *w, co
         for (int j = 0; j < columns; j++)
                 sums[j][0] = sums[j][1] = _mm512_setzero_si512();
         for (uint32_t pair = 0; pair < (rows + 1) / 2; pair++) {
-                __m512i first = load_512(v->codes[pair][0]), second = load_512(v->codes[pair][1]);
+                __m512i first = (__m512i) load_lanes(v->codes[pair][0]), second = (__m512i) load_lanes(v->codes[pair][1]);
                 UNROLL
                 for (int j = 0; j < columns; j++) {
-                        __m512i weight = everywhere((const uint8_t *) (w->whole[j] + 2 * (size_t) pair));
+                        __m512i weight = (__m512i) everywhere((const uint8_t *) (w->whole[j] + 2 * (size_t) pair));
                         sums[j][0] = _mm512_dpwssd_epi32(sums[j][0], first, weight);
                         sums[j][1] = _mm512_dpwssd_epi32(sums[j][1], second, weight);
                 }

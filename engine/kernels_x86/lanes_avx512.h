@@ -1,9 +1,9 @@
 /* lanes_avx512.h - what panels (panel.h) are made of, in vectors of sixteen lanes: AVX-512 (F, BW, DQ, VL) with VNNI. The contracts are in lanes_avx2.h. */
-#ifndef HEADROOM_ENGINE_KERNELS_LANES_H
-#define HEADROOM_ENGINE_KERNELS_LANES_H
+#ifndef HEADROOM_ENGINE_KERNELS_X86_LANES_H
+#define HEADROOM_ENGINE_KERNELS_X86_LANES_H
 
 #define LANES 16u
-#include "engine/kernels/lanes.h"
+#include "engine/kernels_x86/lanes.h"
 
 /* --- loads and stores --- */
 

@@ -1,17 +1,12 @@
 /* avx512_vector.c - softmax in AVX-512. Sums are added up in one order; exponentials agree with the portable ones to rounding. */
 #if defined(__x86_64__)
-#include "engine/kernels/avx512.h"
-#include "engine/kernels/avx512_panel.h"
-
-/* The first COUNT lanes, or all. */
-ALWAYS_INLINE __mmask16 first_lanes(uint32_t count) {
-        return (__mmask16) (count < 16 ? (1u << count) - 1 : 0xffffu);
-}
+#include "engine/kernels_x86/avx512.h"
+#include "engine/kernels_x86/lanes_avx512.h"
 
 float avx512_maximum(const float *x, uint32_t n) {
         __m512 lanes = _mm512_set1_ps(x[0]);
         for (uint32_t i = 0; i < n; i += 16) {
-                __mmask16 mask = first_lanes(n - i);
+                __mmask16 mask = lanes_mask(n - i);
                 lanes = _mm512_mask_max_ps(lanes, mask, _mm512_maskz_loadu_ps(mask, x + i), lanes);
         }
         return _mm512_reduce_max_ps(lanes);
@@ -39,7 +34,7 @@ ALWAYS_INLINE __m512 exponential(__m512 x) {
 float avx512_exponential_sum(float *x, uint32_t n, float shift) {
         __m512 sums = _mm512_setzero_ps();
         for (uint32_t i = 0; i < n; i += 16) {
-                __mmask16 mask = first_lanes(n - i);
+                __mmask16 mask = lanes_mask(n - i);
                 __m512 y = exponential(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(shift)));
                 _mm512_mask_storeu_ps(x + i, mask, y);
                 sums = _mm512_mask_add_ps(sums, mask, sums, y);

@@ -5,10 +5,10 @@
  * accumulator of 8 float lanes that takes the blocks in order, and one way of adding up its lanes, so that the size
  * of the tile an output falls into changes no bit of it. Products of codes are exact whole numbers within a block.
  */
-#ifndef HEADROOM_ENGINE_KERNELS_AVX2_TILE_H
-#define HEADROOM_ENGINE_KERNELS_AVX2_TILE_H
+#ifndef HEADROOM_ENGINE_KERNELS_X86_AVX2_TILE_H
+#define HEADROOM_ENGINE_KERNELS_X86_AVX2_TILE_H
 
-#include "engine/kernels/avx2.h"
+#include "engine/kernels_x86/avx2.h"
 
 #define TILE_MAX 4
 

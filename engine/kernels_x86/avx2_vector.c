@@ -3,7 +3,7 @@
  * of the portable kernels; sums and exponentials agree to rounding.
  */
 #if defined(__x86_64__)
-#include "engine/kernels/avx2.h"
+#include "engine/kernels_x86/avx2.h"
 
 #include <math.h>
 

@@ -2,10 +2,10 @@
  * panel_k.h - products of Q4_K, Q5_K and Q6_K by panels (panel.h). A part's sum of products is below 2^17 (32 * 31 * 127, and
  * 16 * 63 * 127), and that of a block below 2^28 (Q6_K: 16 scales of 128 at the most).
  */
-#ifndef HEADROOM_ENGINE_KERNELS_PANEL_K_H
-#define HEADROOM_ENGINE_KERNELS_PANEL_K_H
+#ifndef HEADROOM_ENGINE_KERNELS_X86_PANEL_K_H
+#define HEADROOM_ENGINE_KERNELS_X86_PANEL_K_H
 
-#include "engine/kernels/panel.h"
+#include "engine/kernels_x86/panel.h"
 
 #define GROUPS (K_VALUES / 4)
 

@@ -2,11 +2,11 @@
  * lanes_avx2.h - what panels (panel.h) are made of, in vectors of eight lanes: AVX2, and AVX-VNNI where the file is compiled for it. Nothing here may
  * run before the processor was asked. lanes_avx512.h has the same names.
  */
-#ifndef HEADROOM_ENGINE_KERNELS_LANES_H
-#define HEADROOM_ENGINE_KERNELS_LANES_H
+#ifndef HEADROOM_ENGINE_KERNELS_X86_LANES_H
+#define HEADROOM_ENGINE_KERNELS_X86_LANES_H
 
 #define LANES 8u
-#include "engine/kernels/lanes.h"
+#include "engine/kernels_x86/lanes.h"
 
 /* --- loads and stores --- */
 

@@ -5,12 +5,12 @@
  * Codes are magnitudes, or whole numbers moved up to be none below zero, so that maddubs can multiply them with signed
  * activations. The type is known when this is compiled, so that only its own case remains.
  */
-#ifndef HEADROOM_ENGINE_KERNELS_AVX2_256_READ_H
-#define HEADROOM_ENGINE_KERNELS_AVX2_256_READ_H
+#ifndef HEADROOM_ENGINE_KERNELS_X86_AVX2_256_READ_H
+#define HEADROOM_ENGINE_KERNELS_X86_AVX2_256_READ_H
 
 #include <stdbool.h>
 
-#include "engine/kernels/avx2_tile.h"
+#include "engine/kernels_x86/avx2_tile.h"
 #include "engine/gguf/block.h"
 #include "engine/unpack/grid.h"
 

@@ -6,7 +6,7 @@
  * A pair of products stays below 2^15 (IQ4_XS: 2 * 127 * 127), what a lane adds up in a block below 2^26.
  */
 #if defined(__x86_64__)
-#include "engine/kernels/avx2_block256_read.h"
+#include "engine/kernels_x86/avx2_block256_read.h"
 
 /* Adds the whole numbers of block B to a column's lanes, less what is below. */
 ALWAYS_INLINE __m256 add_block(const struct weights_256 *w, __m256i whole, const uint8_t *column, uint32_t n, uint32_t b,

@@ -2,14 +2,14 @@
  * lanes.h - vectors of LANES lanes of 32 bits, for the files that include lanes_avx2.h or lanes_avx512.h. They are the compiler's own vector
  * types: `+`, `&` and `<<` work on elements, and a cast changes no bit.
  */
-#ifndef HEADROOM_ENGINE_KERNELS_LANES_TYPES_H
-#define HEADROOM_ENGINE_KERNELS_LANES_TYPES_H
+#ifndef HEADROOM_ENGINE_KERNELS_X86_LANES_TYPES_H
+#define HEADROOM_ENGINE_KERNELS_X86_LANES_TYPES_H
 
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "engine/kernels/unroll.h"
+#include "engine/kernels_x86/unroll.h"
 
 #define LANE_BYTES (4 * LANES)
 typedef uint8_t u8s __attribute__((vector_size(LANE_BYTES)));

@@ -1,6 +1,6 @@
 /* avx512.h - the AVX-512 kernels by name. Contracts: kernels.h. */
-#ifndef HEADROOM_ENGINE_KERNELS_AVX512_H
-#define HEADROOM_ENGINE_KERNELS_AVX512_H
+#ifndef HEADROOM_ENGINE_KERNELS_X86_AVX512_H
+#define HEADROOM_ENGINE_KERNELS_X86_AVX512_H
 
 #include <stdbool.h>
 

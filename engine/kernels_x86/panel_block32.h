@@ -2,10 +2,10 @@
  * panel_block32.h - products of the types in blocks of 32 by panels (panel.h): codes as 16-bit numbers against 16-bit activations. All of
  * a block is below 2^28 (32 * 128 * 32767).
  */
-#ifndef HEADROOM_ENGINE_KERNELS_PANEL_BLOCK32_H
-#define HEADROOM_ENGINE_KERNELS_PANEL_BLOCK32_H
+#ifndef HEADROOM_ENGINE_KERNELS_X86_PANEL_BLOCK32_H
+#define HEADROOM_ENGINE_KERNELS_X86_PANEL_BLOCK32_H
 
-#include "engine/kernels/panel.h"
+#include "engine/kernels_x86/panel.h"
 #include "engine/unpack/grid.h"
 
 #define BLOCK_VALUES 32u

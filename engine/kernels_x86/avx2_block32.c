@@ -1,10 +1,10 @@
 /* avx2_block32.c - products of the types in blocks of 32 in AVX2. */
 #if defined(__x86_64__)
-#include "engine/kernels/avx2.h"
-#include "engine/kernels/lanes_avx2.h"
+#include "engine/kernels_x86/avx2.h"
+#include "engine/kernels_x86/lanes_avx2.h"
 
 #define MULTIPLY(type) avx2_multiply_##type
-#include "engine/kernels/panel_block32.h"
+#include "engine/kernels_x86/panel_block32.h"
 
 #else
 typedef int no_avx2_block32; /* a translation unit may not be empty */

@@ -2,14 +2,14 @@
  * avx2.h - the AVX2 kernels by name: avx2_vector.c has those that know no weight type, the others products. Contracts: kernels.h.
  * Included by files that are compiled for AVX2, FMA and F16C alone; nothing here may run before the processor was asked.
  */
-#ifndef HEADROOM_ENGINE_KERNELS_AVX2_H
-#define HEADROOM_ENGINE_KERNELS_AVX2_H
+#ifndef HEADROOM_ENGINE_KERNELS_X86_AVX2_H
+#define HEADROOM_ENGINE_KERNELS_X86_AVX2_H
 
 #include <immintrin.h>
 
 #include "engine/gguf/half.h"
 #include "engine/kernels/kernels.h"
-#include "engine/kernels/unroll.h"
+#include "engine/kernels_x86/unroll.h"
 
 kernel_multiply avx2_multiply_f32, avx2_multiply_f16, avx2_multiply_bf16;
 kernel_multiply avx2_multiply_q4_0, avx2_multiply_q4_1, avx2_multiply_q5_0, avx2_multiply_q5_1;

@@ -3,8 +3,9 @@
  * avx2_block32.c, avx2_k.c and avx2_block256.c.
  */
 #if defined(__x86_64__)
-#include "engine/kernels/avx2_tile.h"
+#include "engine/kernels_x86/avx2_tile.h"
 #include "engine/kernels/portable.h"
+#include "engine/kernels_x86/sets.h"
 
 ALWAYS_INLINE __m256 load_8(enum tensor_type type, const uint8_t *row, uint32_t i) {
         if (type == TENSOR_F32)

@@ -3,9 +3,9 @@
  * order, wherever it lies in a tile.
  */
 #if defined(__x86_64__)
-#include "engine/kernels/avx512.h"
-#include "engine/kernels/lanes_avx512.h"
-#include "engine/kernels/panel.h"
+#include "engine/kernels_x86/avx512.h"
+#include "engine/kernels_x86/lanes_avx512.h"
+#include "engine/kernels_x86/panel.h"
 
 #define TILE_ROWS 4
 
