@@ -40,19 +40,27 @@ struct attention_buffers attention_buffers_layout(const struct hparams *s) {
         a.queries = take_floats(&a.bytes, a.columns, s->d_head_k);
         a.prepared = take(&a.bytes, a.columns * activation_bytes(ACTIVATION_I16, s->d_head_k));
         a.scores = take_floats(&a.bytes, a.columns, KV_BLOCK_TOKENS);
-        a.mixed = take_floats(&a.bytes, a.columns, s->d_head_v);
-        a.maxima = take_floats(&a.bytes, a.columns, 1);
-        a.sums = take_floats(&a.bytes, a.columns, 1);
+        a.whole = take_floats(&a.bytes, 1, attention_softmax_floats(s, a.columns));
+        a.next = take_floats(&a.bytes, 1, attention_softmax_floats(s, a.columns));
         return a;
 }
 
+size_t attention_softmax_floats(const struct hparams *s, uint32_t columns) {
+        return columns * ((size_t) s->d_head_v + 2);
+}
+
+size_t attention_parts_floats(const struct hparams *s) {
+        return attention_softmax_floats(s, ATTENTION_SPLIT_TOKENS * s->n_head) * ATTENTION_CHUNKS_MAX;
+}
+
 /* The buffers of attention and of feed-forward, which share their place. Returns the end of the longer. */
-static uint64_t lay_out_blocks(struct buffers *l, const struct hparams *s, uint64_t batch, uint64_t at) {
+static uint64_t lay_out_blocks(struct buffers *l, const struct hparams *s, uint64_t batch, uint32_t threads, uint64_t at) {
         uint64_t end = at, used = s->n_expert_used, ff = hparams_ff_values(s);
         l->queries = take_floats(&end, batch, (uint64_t) s->n_head * s->d_head_k);
         l->keys = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_k);
         l->values = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_v);
         l->attended = take_floats(&end, batch, (uint64_t) s->n_head * s->d_head_v);
+        l->parts = take_floats(&end, threads > 1, attention_parts_floats(s));
         l->gate = take_floats(&at, batch, ff);
         l->up = take_floats(&at, batch, ff);
         l->routed = take_floats(&at, batch * used, s->n_embd);
@@ -76,7 +84,7 @@ struct buffers buffers_layout(const struct hparams *s, struct buffers_limits lim
         uint64_t batch = limits.batch, items = limits.items;
         l.residual = take_floats(&l.bytes, batch, s->n_embd);
         l.normed = take_floats(&l.bytes, batch, s->n_embd);
-        l.bytes = lay_out_blocks(&l, s, batch, l.bytes);
+        l.bytes = lay_out_blocks(&l, s, batch, limits.threads, l.bytes);
         l.prepared = take(&l.bytes, prepared_bytes(s, batch));
         l.rope = take_floats(&l.bytes, batch, (uint64_t) s->n_rot * (s->has_rope_local ? 2 : 1));
         l.results = take_floats(&l.bytes, items, s->n_embd);

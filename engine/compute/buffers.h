@@ -22,7 +22,8 @@ struct buffers {
         uint64_t residual; /* n_embd floats: what the layers add to */
         uint64_t normed;   /* n_embd floats: input of a block, later its output; at last the hidden result */
         uint64_t queries, keys, values, attended; /* floats of all heads */
-        uint64_t gate, up;        /* hparams_ff_values floats each; share the place of queries .. attended, as do the next ones */
+        uint64_t parts;           /* all together: attention_parts_floats, of chunks that several threads attend to */
+        uint64_t gate, up;        /* hparams_ff_values floats each; share the place of queries .. parts, as do the next ones */
         uint64_t routed;          /* per expert that a token uses: n_embd floats, what it takes in and later what it puts out */
         uint64_t scores;          /* of experts: n_expert floats */
         uint64_t choices;         /* per expert that a token uses: struct choice */
@@ -46,20 +47,30 @@ struct choice {
 
 struct buffers buffers_layout(const struct hparams *s, struct buffers_limits limits);
 
+/* Few enough that their states are little beside the cache, and enough for the threads of a large machine. */
+#define ATTENTION_CHUNKS_MAX       32u
+#define ATTENTION_CHUNK_TOKENS_MIN 512u /* less is read sooner than it is joined to the others */
+#define ATTENTION_SPLIT_TOKENS     4u   /* whose chunks are shared out: more tokens have tiles enough */
+
 /*
  * Buffers of one thread for a tile of attention, as offsets from the thread's own start; a column is one query head of one token.
  */
 struct attention_buffers {
-        uint64_t queries;      /* d_head_k floats per column, scaled */
-        uint64_t prepared;     /* the same, transformed, as whole numbers */
-        uint64_t scores;       /* KV_BLOCK_TOKENS floats per column */
-        uint64_t mixed;        /* d_head_v floats per column */
-        uint64_t maxima, sums; /* a float per column */
+        uint64_t queries;     /* d_head_k floats per column, scaled */
+        uint64_t prepared;    /* the same, transformed, as whole numbers */
+        uint64_t scores;      /* KV_BLOCK_TOKENS floats per column */
+        uint64_t whole, next; /* attention_softmax_floats each: of all chunks so far, and of the one under way */
         uint64_t bytes;
         uint32_t columns;
 };
 
 struct attention_buffers attention_buffers_layout(const struct hparams *s);
+
+/* The softmax state of so many columns: of each a maximum, a sum, and d_head_v values mixed so far. */
+size_t attention_softmax_floats(const struct hparams *s, uint32_t columns);
+
+/* Room that `parts` has, in floats. */
+size_t attention_parts_floats(const struct hparams *s);
 
 /* Tokens of one sequence that one tile of attention takes together, when GROUP query heads share a key head. */
 uint32_t attention_tile_tokens(uint32_t group);

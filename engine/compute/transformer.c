@@ -125,9 +125,8 @@ static void store_unit(struct transformer *f, uint32_t row, uint32_t thread) {
         store_heads(f, &f->rows[row], keys, values);
 }
 
-static void attention_unit(struct transformer *f, uint32_t unit, uint32_t thread) {
-        uint32_t heads = f->hparams->head_kv[f->layer];
-        struct attention a = {
+static struct attention attention_of(const struct transformer *f) {
+        return (struct attention){
                 .kernels = f->kernels,
                 .hparams = f->hparams,
                 .cache = f->config.cache,
@@ -135,28 +134,38 @@ static void attention_unit(struct transformer *f, uint32_t unit, uint32_t thread
                 .queries = f->queries,
                 .attended = f->attended,
         };
-        uint8_t *buffers = f->buffers + f->layout.attention + thread * f->layout.attention_bytes;
-        attention_run(&a, &f->tiles[unit / heads], f->layer, unit % heads, buffers);
 }
 
-/* Cuts the batch into runs of neighbouring tokens of one sequence, for this layer's ratio of query to key heads. */
+static void attention_unit(struct transformer *f, uint32_t unit, uint32_t thread) {
+        struct attention a = attention_of(f);
+        uint32_t heads = f->hparams->head_kv[f->layer], pieces = f->attention_work.pieces, whole = unit / pieces;
+        const struct attention_tile *tile = &f->tiles[whole / heads];
+        uint8_t *buffers = f->buffers + f->layout.attention + thread * f->layout.attention_bytes;
+        if (pieces == 1) {
+                attention_run(&a, tile, f->layer, whole % heads, buffers);
+                return;
+        }
+        struct attention_chunks chunks = attention_piece(attention_chunks(&a, tile, f->layer), unit % pieces, pieces);
+        attention_run_part(&a, tile, f->layer, whole % heads, chunks, f->parts + whole * f->attention_work.stride, buffers);
+}
+
+static void attention_join_unit(struct transformer *f, uint32_t unit, uint32_t thread) {
+        (void) thread;
+        struct attention a = attention_of(f);
+        uint32_t heads = f->hparams->head_kv[f->layer];
+        attention_join(&a, &f->tiles[unit / heads], f->layer, unit % heads, f->parts + unit * f->attention_work.stride);
+}
+
+/* Sorts the batch for attention and cuts it into tiles, for this layer's ratio of query to key heads. */
 static void cut_tiles(struct transformer *f) {
         uint32_t tokens = attention_tile_tokens(f->hparams->n_head / f->hparams->head_kv[f->layer]);
         if (tokens == f->tile_tokens)
                 return;
         f->tile_tokens = tokens;
-        f->tiles_count = 0;
-        for (uint32_t row = 0; row < f->rows_count; row++) {
-                struct attention_tile *last = f->tiles_count ? &f->tiles[f->tiles_count - 1] : NULL;
-                if (last && last->sequence == f->rows[row].sequence && last->count < tokens)
-                        last->count++;
-                else
-                        f->tiles[f->tiles_count++] = (struct attention_tile){ .sequence = f->rows[row].sequence,
-                                                                              .position = f->rows[row].position,
-                                                                              .end = f->rows[row].end,
-                                                                              .row = row,
-                                                                              .count = 1 };
-        }
+        for (uint32_t i = 0; i < f->rows_count; i++)
+                f->attention_rows[i] = (struct attention_row){ f->rows[i].sequence, f->rows[i].position, f->rows[i].end, i };
+        attention_sort(f->attention_rows, f->rows_count);
+        f->tiles_count = attention_cut(f->hparams, f->attention_rows, f->rows_count, tokens, f->tiles);
 }
 
 void transformer_activate(struct transformer *f, uint32_t row, uint32_t n) {
@@ -193,8 +202,12 @@ static void make_keys_and_values(struct transformer *f) {
 
 static void attend(struct transformer *f) {
         const struct model_layer *w = f->weights;
+        struct attention a = attention_of(f);
         cut_tiles(f);
-        matmul_share(f, attention_unit, f->tiles_count * f->hparams->head_kv[f->layer]);
+        f->attention_work = attention_work(&a, f->tiles, f->tiles_count, f->layer, threads_width(f->config.threads));
+        matmul_share(f, attention_unit, f->attention_work.units);
+        if (f->attention_work.pieces > 1)
+                matmul_share(f, attention_join_unit, f->attention_work.units / f->attention_work.pieces);
         matmul_run_one(f, f->attended, f->hparams->n_head * f->hparams->d_head_v, w->attn_output, f->normed);
         f->epilogue = (struct epilogue){ w->attn_output_bias, w->attn_post_norm, w->attn_after_norm, w->attn_after_norm_bias };
 }
@@ -355,6 +368,7 @@ static void place_buffers(struct transformer *f) {
         f->keys = floats_at(f, l->keys);
         f->values = floats_at(f, l->values);
         f->attended = floats_at(f, l->attended);
+        f->parts = floats_at(f, l->parts);
         f->gate = floats_at(f, l->gate);
         f->routed = floats_at(f, l->routed);
         f->scores = floats_at(f, l->scores);
@@ -388,12 +402,13 @@ static int transformer_init(struct transformer *f) {
                                                        .threads = threads_width_max(f->config.threads),
                                                });
         f->rows = calloc(f->config.batch_max, sizeof(*f->rows));
+        f->attention_rows = calloc(f->config.batch_max, sizeof(*f->attention_rows));
         f->tiles = calloc(f->config.batch_max, sizeof(*f->tiles));
         f->buffers = aligned_alloc(ACTIVATION_ALIGN, f->layout.bytes);
         size_t matmuls = MATMULS_MIN + 2 * (size_t) f->hparams->n_expert;
         f->matmul_tiles = calloc(matmuls, sizeof(*f->matmul_tiles));
         f->matmuls_wanted = calloc(matmuls, sizeof(*f->matmuls_wanted));
-        if (!f->rows || !f->tiles || !f->buffers || !f->matmul_tiles || !f->matmuls_wanted)
+        if (!f->rows || !f->attention_rows || !f->tiles || !f->buffers || !f->matmul_tiles || !f->matmuls_wanted)
                 return -ENOMEM;
         place_buffers(f);
         return init_ropes(f);
@@ -420,6 +435,7 @@ void transformer_free(struct transformer *f) {
         rope_done(&f->rope);
         rope_done(&f->rope_local);
         free(f->rows);
+        free(f->attention_rows);
         free(f->tiles);
         free(f->matmul_tiles);
         free(f->matmuls_wanted);

@@ -5,7 +5,7 @@
 #ifndef HEADROOM_ENGINE_COMPUTE_TRANSFORMER_INTERNAL_H
 #define HEADROOM_ENGINE_COMPUTE_TRANSFORMER_INTERNAL_H
 
-#include "engine/compute/attention.h"
+#include "engine/compute/attention_tiles.h"
 #include "engine/compute/transformer.h"
 #include "engine/kernels/kernels.h"
 #include "engine/model/matrix.h"
@@ -52,17 +52,19 @@ struct transformer {
         uint8_t *buffers; /* the one allocation that holds all buffers below; see buffers.h */
         struct buffers layout;
         struct attention_buffers attention_layout;
-        float *residual, *normed, *queries, *keys, *values, *attended, *gate, *up, *angles, *results, *logits;
+        float *residual, *normed, *queries, *keys, *values, *attended, *parts, *gate, *up, *angles, *results, *logits;
         float *routed, *scores;
         struct choice *choices;
         uint32_t *sources, *experts_at;
         uint8_t *prepared;
-        struct row *rows;             /* batch_max */
-        struct attention_tile *tiles; /* batch_max */
+        struct row *rows;                     /* batch_max */
+        struct attention_row *attention_rows; /* batch_max: the same, sorted */
+        struct attention_tile *tiles;         /* batch_max */
 
         /* The pass under way. */
         uint32_t rows_count, tiles_count; /* of rows: at last only those that are wanted */
         uint32_t tile_tokens;             /* the width that the tiles were cut to */
+        struct attention_work attention_work;
         uint32_t layer;
         const struct model_layer *weights;
 

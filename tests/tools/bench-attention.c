@@ -15,7 +15,8 @@
 #include "engine/base/clock.h"
 #include "engine/dispatch/dispatch.h"
 
-#define REPEATS 15
+#define REPEATS        15
+#define ATTENTION_ROWS 32 /* more than any tile has */
 
 static double processor_s(void) {
         return clock_s(CLOCK_THREAD_CPUTIME_ID);
@@ -46,9 +47,10 @@ static int compare(const void *a, const void *b) {
 
 /* Median seconds for COUNT new tokens over all key heads. */
 static double measure(const struct attention *a, const struct kv_sequence *s, uint32_t count, uint8_t *buffers) {
-        struct attention_tile tile = {
-                .sequence = s, .position = s->tokens_count - count, .end = s->tokens_count, .count = count
-        };
+        struct attention_row rows[ATTENTION_ROWS];
+        struct attention_tile tile = { rows, count };
+        for (uint32_t i = 0; i < count; i++)
+                rows[i] = (struct attention_row){ s, s->tokens_count - count + i, s->tokens_count, i };
         double times[REPEATS];
         for (int i = 0; i < REPEATS; i++) {
                 double start = processor_s();

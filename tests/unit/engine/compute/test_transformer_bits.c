@@ -114,6 +114,66 @@ static void the_number_of_threads_changes_no_bit(void **state) {
         }
 }
 
+/* Where a text has several chunks of positions, and threads take some of them each. */
+static void long_texts_are_shared_out_and_change_no_bit(void **state) {
+        (void) state;
+        enum { LONG = 1100 };
+        for (enum kv_type kv = 0; kv < KV_TYPE_COUNT; kv++) {
+                struct tiny_model windowed = { .type = TENSOR_F16, .arch = ARCH_GEMMA3, .window = 600 };
+                struct tiny_model plain = { .type = TENSOR_Q8_0 };
+                struct rig r = rig_open((struct rig_config){ .model = kv == KV_Q8_0 ? windowed : plain, .kv = kv, .threads = 4 });
+                static int32_t tokens[LONG];
+                float one[64], many[64];
+                struct kv_sequence s = { 0 };
+                make_tokens(&r, 4, tokens, LONG);
+                for (uint32_t at = 0; at < LONG - 4; at += BATCH)
+                        (void) feed(&r, &s, tokens + at, LONG - 4 - at < BATCH ? LONG - 4 - at : BATCH, WANT_NOTHING);
+                for (uint32_t width = 1; width <= 4; width++)
+                        for (uint32_t chunk = 1; chunk <= 4; chunk += 3) {
+                                threads_set_width(r.threads, width);
+                                for (uint32_t at = LONG - 4; at < LONG; at += chunk)
+                                        memcpy(many, feed(&r, &s, tokens + at, chunk, WANT_LOGITS), sizeof(many));
+                                if (width == 1 && chunk == 1)
+                                        memcpy(one, many, sizeof(one));
+                                assert_memory_equal(one, many, sizeof(many));
+                                kv_sequence_truncate(r.cache, &s, LONG - 4);
+                        }
+                kv_sequence_done(r.cache, &s);
+                rig_close(&r);
+        }
+}
+
+/* Sequences that share a beginning take their next tokens in one pass, in any order, as each alone. */
+static void beginnings_read_together_change_no_bit(void **state) {
+        (void) state;
+        for (size_t i = 0; i < VARIED; i++) {
+                struct rig r = rig_open(varied[i]);
+                struct kv_sequence s[4] = { 0 };
+                struct transformer_item items[4];
+                int32_t tokens[180];
+                float alone[4][64];
+                make_tokens(&r, 6, tokens, 180);
+                for (uint32_t at = 0; at < 128; at += 32)
+                        (void) feed(&r, &s[0], tokens + at, 32, WANT_NOTHING);
+                for (uint32_t k = 1; k < 4; k++)
+                        assert_int_equal(kv_sequence_share(r.cache, &s[k], &s[0], k == 2 ? 64 : 128), 0);
+                for (uint32_t k = 0; k < 4; k++) {
+                        uint32_t had = s[k].tokens_count;
+                        (void) feed(&r, &s[k], tokens + 130 + k, 3 + 2 * k, WANT_NOTHING);
+                        memcpy(alone[k], feed(&r, &s[k], tokens + 150, 2, WANT_LOGITS), sizeof(alone[k]));
+                        kv_sequence_truncate(r.cache, &s[k], had + 3 + 2 * k);
+                        assert_int_equal(kv_sequence_grow(r.cache, &s[k], 2), 0);
+                        items[3 - k] = (struct transformer_item){ &s[k], tokens + 150, 2, WANT_LOGITS, NULL, 0 };
+                }
+                transformer_run(r.transformer, items, 4);
+                for (uint32_t k = 0; k < 4; k++) {
+                        assert_memory_equal(items[3 - k].result, alone[k], sizeof(alone[k]));
+                        kv_sequence_done(r.cache, &s[k]);
+                }
+                rig_close(&r);
+        }
+}
+
 static void a_shared_prefix_is_as_good_as_an_own_one(void **state) {
         (void) state;
         for (size_t i = 0; i < VARIED; i++) {
@@ -314,6 +374,8 @@ int main(void) {
                 cmocka_unit_test(chunks_of_any_size_give_the_same_bits),
                 cmocka_unit_test(neighbours_in_a_batch_change_no_bit),
                 cmocka_unit_test(the_number_of_threads_changes_no_bit),
+                cmocka_unit_test(long_texts_are_shared_out_and_change_no_bit),
+                cmocka_unit_test(beginnings_read_together_change_no_bit),
                 cmocka_unit_test(a_shared_prefix_is_as_good_as_an_own_one),
                 cmocka_unit_test(blocks_of_mixed_types_are_read_together),
                 cmocka_unit_test(a_converted_cache_answers_as_one_that_was_stored_so),
