@@ -26,6 +26,8 @@ CFLAGS_avx2_block32 := $(CFLAGS_avx2)
 CFLAGS_avx2_block256 := $(CFLAGS_avx2)
 CFLAGS_avx2_k := $(CFLAGS_avx2)
 CFLAGS_avx2_vector := $(CFLAGS_avx2)
+CFLAGS_avx_vnni := $(CFLAGS_avx2) -mavxvnni
+CFLAGS_avx_vnni_block32 := $(CFLAGS_avx_vnni)
 CFLAGS_avx512 := $(CFLAGS_avx2)
 CFLAGS_avx512_k := $(CFLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
 CFLAGS_avx512_block32 := $(CFLAGS_avx512_k)
@@ -135,7 +137,7 @@ check-layers: $(POLICY) $(POLICY_A) $(BUILD)/engine.a $(BUILD)/daemon.a $(BUILD)
 # not for -fanalyzer: it takes minutes for loops over numbers, which hold no pointer and allocate nothing.
 TOOL         ?= cppcheck gcc clang-tidy
 LINT_SOURCES := $(patsubst $(BUILD)/%.o,%.c,$(POLICY) $(ENGINE) $(DAEMON) $(CTL))
-LINT_SKIPS   := $(patsubst %.c,$(BUILD)/lint/%.gcc,$(wildcard engine/kernels_x86/avx2*.c engine/kernels_x86/avx512*.c))
+LINT_SKIPS   := $(patsubst %.c,$(BUILD)/lint/%.gcc,$(wildcard engine/kernels_x86/*.c))
 lint_headers  = $(Q)$(CC) $(LINT_FLAGS) -MM -MP -MT $@ -MF $@.d $<
 LINT_FLAGS    = $(CPPFLAGS) $(DEFINE_VERSION) -std=gnu17 $(CFLAGS_$(basename $(@F)))
 lint: deps   ## cppcheck, gcc -fanalyzer and clang-tidy over the three programs; TOOL=gcc runs one of them

@@ -26,6 +26,13 @@ static bool has_avx2(void) {
                (ecx & bit_F16C);
 }
 
+/* By cpuid as well: gcc 12 does not ask for that leaf. */
+static bool has_avx_vnni(void) {
+        enum { BIT_AVX_VNNI = 1 << 4 };
+        unsigned eax, ebx, ecx, edx;
+        return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & BIT_AVX_VNNI);
+}
+
 static bool has_avx512(void) {
         return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
@@ -47,6 +54,7 @@ static const struct {
 } sets[] = {
 #if defined(__x86_64__)
         { &kernels_avx512, has_avx512 },
+        { &kernels_avx_vnni, has_avx_vnni },
         { &kernels_avx2, has_avx2 },
 #elif defined(__aarch64__)
         { &kernels_i8mm, has_i8mm },

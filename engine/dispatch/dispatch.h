@@ -1,7 +1,7 @@
 /*
  * dispatch.h - the choice of the set of kernels. It stands above the rooms of all instruction sets, so that these know nothing of each other.
  *
- * Which set runs is decided by what the processor can do, or by HEADROOM_KERNELS=portable|avx2|avx512|neon|dotprod|i8mm.
+ * Which set runs is decided by what the processor can do, or by HEADROOM_KERNELS=portable|avx2|avx-vnni|avx512|neon|dotprod|i8mm.
  */
 #ifndef HEADROOM_ENGINE_DISPATCH_DISPATCH_H
 #define HEADROOM_ENGINE_DISPATCH_DISPATCH_H

@@ -17,6 +17,11 @@ kernel_multiply avx2_multiply_q8_0, avx2_multiply_iq4_nl, avx2_multiply_mxfp4;
 kernel_multiply avx2_multiply_q2_k, avx2_multiply_q3_k, avx2_multiply_q4_k, avx2_multiply_q5_k, avx2_multiply_q6_k;
 kernel_multiply avx2_multiply_iq4_xs, avx2_multiply_iq2_xxs, avx2_multiply_iq2_xs, avx2_multiply_iq2_s;
 kernel_multiply avx2_multiply_iq3_xxs, avx2_multiply_iq3_s, avx2_multiply_iq1_s, avx2_multiply_iq1_m;
+/* With AVX-VNNI, where the processor has that: */
+kernel_multiply avx_vnni_multiply_q4_0, avx_vnni_multiply_q4_1, avx_vnni_multiply_q5_0, avx_vnni_multiply_q5_1;
+kernel_multiply avx_vnni_multiply_q8_0, avx_vnni_multiply_iq4_nl, avx_vnni_multiply_mxfp4;
+kernel_multiply avx_vnni_multiply_q4_k, avx_vnni_multiply_q5_k, avx_vnni_multiply_q6_k;
+
 kernel_prepare avx2_prepare_i16, avx2_prepare_i8;
 kernel_store avx2_store_f16, avx2_store_q8_0, avx2_store_q4_0;
 kernel_dequantize avx2_load_f16, avx2_load_q8_0;

@@ -63,16 +63,20 @@ static double bandwidth(void) {
                 }                                                                  \
                 return best * (width);                                             \
         }
-#define TWELVE_LOST "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
-#define MADDUBS(r)  "vpmaddubsw %%ymm12, %%ymm13, %%ymm" r "\n"
-#define MADDWD(r)   "vpmaddwd %%ymm12, %%ymm13, %%ymm" r "\n"
-#define FMA(r)      "vfmadd231ps %%ymm12, %%ymm13, %%ymm" r "\n"
-#define DPBUSD(r)   "vpdpbusd %%zmm12, %%zmm13, %%zmm" r "\n"
-#define DPWSSD(r)   "vpdpwssd %%zmm12, %%zmm13, %%zmm" r "\n"
-#define FMA_512(r)  "vfmadd231ps %%zmm12, %%zmm13, %%zmm" r "\n"
+#define TWELVE_LOST   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
+#define MADDUBS(r)    "vpmaddubsw %%ymm12, %%ymm13, %%ymm" r "\n"
+#define MADDWD(r)     "vpmaddwd %%ymm12, %%ymm13, %%ymm" r "\n"
+#define FMA(r)        "vfmadd231ps %%ymm12, %%ymm13, %%ymm" r "\n"
+#define DPBUSD(r)     "vpdpbusd %%zmm12, %%zmm13, %%zmm" r "\n"
+#define DPBUSD_256(r) "%{vex%} vpdpbusd %%ymm12, %%ymm13, %%ymm" r "\n"
+#define DPWSSD_256(r) "%{vex%} vpdpwssd %%ymm12, %%ymm13, %%ymm" r "\n"
+#define DPWSSD(r)     "vpdpwssd %%zmm12, %%zmm13, %%zmm" r "\n"
+#define FMA_512(r)    "vfmadd231ps %%zmm12, %%zmm13, %%zmm" r "\n"
 RATE(maddubs, 32, MADDUBS)
 RATE(maddwd, 16, MADDWD)
 RATE(fma, 8, FMA)
+RATE(dpbusd_256, 32, DPBUSD_256)
+RATE(dpwssd_256, 16, DPWSSD_256)
 RATE(dpbusd, 64, DPBUSD)
 RATE(dpwssd, 32, DPWSSD)
 RATE(fma_512, 16, FMA_512)
@@ -86,6 +90,7 @@ static const struct {
         { "portable", { NULL } },
 #if defined(__x86_64__)
         { "avx2", { fma_rate, maddwd_rate, maddubs_rate } },
+        { "avx-vnni", { fma_rate, dpwssd_256_rate, dpbusd_256_rate } },
         { "avx512", { fma_512_rate, dpwssd_rate, dpbusd_rate } },
 #endif
 };

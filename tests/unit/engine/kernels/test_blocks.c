@@ -30,7 +30,7 @@
 #ifdef __aarch64__
 static const char *const sets[] = { "portable", "neon", "dotprod", "i8mm" };
 #else
-static const char *const sets[] = { "portable", "avx2", "avx512" };
+static const char *const sets[] = { "portable", "avx2", "avx-vnni", "avx512" };
 #endif
 #define SETS (sizeof(sets) / sizeof(*sets))
 

@@ -13,7 +13,7 @@
 
 #define N 203u /* no multiple of any vector */
 
-static const char *const sets[] = { "portable", "avx2", "avx512", "neon", "dotprod", "i8mm" };
+static const char *const sets[] = { "portable", "avx2", "avx-vnni", "avx512", "neon", "dotprod", "i8mm" };
 
 static const struct kernels *set_at(size_t i) {
         return kernels_named(sets[i]);

@@ -556,7 +556,7 @@ static void the_environment_chooses_a_set(void **state) {
 #ifdef __aarch64__
 #define FOR_EACH(test) FOR(test, "neon"), FOR(test, "dotprod"), FOR(test, "i8mm")
 #else
-#define FOR_EACH(test) FOR(test, "avx2"), FOR(test, "avx512")
+#define FOR_EACH(test) FOR(test, "avx2"), FOR(test, "avx-vnni"), FOR(test, "avx512")
 #endif
 #define FOR_ALL(test) FOR(test, "portable"), FOR_EACH(test)
 
