@@ -13,6 +13,7 @@
 
 #include "ctl/fit/bandwidth.h"
 #include "ctl/base/bounds.h"
+#include "engine/base/bounds.h"
 #include "ctl/base/command.h"
 #include "ctl/fit/print.h"
 #include "ctl/fit/rows.h"
@@ -188,7 +189,8 @@ static struct fit_model model_of(const struct hparams *s, uint32_t parallel, uin
                                                            : PASS_REQUESTS_MAX;
         struct fit_model m = {
                 .weights_bytes = s->weights_bytes,
-                .scratch_bytes = hparams_buffer_bytes(s, hparams_pass_tokens(s, PASS_TOKENS, s->n_ctx_train), requests, threads),
+                .scratch_bytes = hparams_buffer_bytes(s, hparams_pass_tokens(s, PASS_TOKENS, s->n_ctx_train),
+                                                      requests + SPECULATION_TOKENS_MAX, threads),
                 .overhead_bytes = hparams_overhead_bytes(s),
                 .decode_bytes = s->decode_bytes,
                 .context_trained = s->n_ctx_train,

@@ -28,12 +28,9 @@ cJSON *model_json_capabilities(const struct inspected *what) {
         const struct {
                 bool has;
                 const char *word;
-        } all[] = { { what->makes_text, "completion" },
-                    { what->embeds, "embedding" },
-                    { what->ranks, "rerank" },
-                    { what->takes_tools, "tools" },
-                    { what->reasons, "thinking" },
-                    { what->makes_text && what->fills_gaps, "insert" } };
+        } all[] = { { what->makes_text, "completion" }, { what->embeds, "embedding" },
+                    { what->ranks, "rerank" },          { what->takes_tools, "tools" },
+                    { what->reasons, "thinking" },      { what->makes_text && what->fills_gaps, "insert" } };
         cJSON *list = cJSON_CreateArray();
 
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -80,6 +77,8 @@ static void add_memory(cJSON *json, const struct model_status *m) {
         model_json_text(json, "kv_type", m->kv_type);
         model_json_text(json, "kv_now", m->kv_now);
         add_known(json, "kv_used_bytes", is_running, (double) m->kv_used_bytes);
+        add_known(json, "tokens_proposed", is_running, (double) m->tokens_proposed);
+        add_known(json, "tokens_accepted", is_running, (double) m->tokens_accepted);
         add_known(json, "made_room", is_running, (double) m->made_room);
         add_known(json, "context_now", m->context_now > 0, m->context_now);
         add_known(json, "duty_permille", is_running, m->duty_permille);

@@ -75,6 +75,7 @@ static struct shown show(const struct key *key, const void *owner) {
         case VALUE_CLASS: text = *(const bool *) field ? "batch" : "interactive"; break;
         case VALUE_NUMBER: (void) snprintf(s.text, sizeof s.text, "%d", *(const int *) field); break;
         case VALUE_KV_TYPE: text = kv_type_name(*(const enum kv_type *) field); break;
+        case VALUE_SPECULATE: text = speculate_name(*(const enum speculate *) field); break;
         case VALUE_LOG_LEVEL: text = log_level_name(*(const enum log_level *) field); break;
         case VALUE_NAMES: show_names(owner, &s); break;
         }

@@ -17,6 +17,7 @@
 #include "daemon/base/sensor_keys.h"
 #include "daemon/system/log.h"
 #include "policy/base/kv_type.h"
+#include "policy/base/speculate.h"
 
 #define CONFIG_FOREVER UINT64_MAX
 
@@ -49,9 +50,10 @@ struct config_model {
         enum kv_type kv_type;   /* as it is loaded, where there is room */
         enum kv_type
                 kv_floor; /* what it may be loaded with, or lowered to, where there is not; one above kv_type counts as kv_type */
-        uint32_t threads; /* 0: one per processor */
-        char *wrong;      /* why it cannot be used whatever its file is: the first mistake in its models.d file; NULL */
-        bool discovered;  /* found in the models directory, no models.d entry */
+        enum speculate speculate;
+        uint32_t threads;  /* 0: one per processor */
+        char *wrong;       /* why it cannot be used whatever its file is: the first mistake in its models.d file; NULL */
+        bool discovered;   /* found in the models directory, no models.d entry */
         uint64_t file_key; /* made of its files' identities, sizes and times as they were found; 0: none was there */
 };
 

@@ -203,6 +203,11 @@ static const char *set_kv_type(struct loader *l, const struct key *key, void *fi
         return kv_type_by_name(value, field) ? "is no KV cache type; write f16, q8_0 or q4_0" : NULL;
 }
 
+static const char *set_speculate(struct loader *l, const struct key *key, void *field, const char *value) {
+        (void) l, (void) key;
+        return speculate_by_name(value, field) ? "is no way to speculate; write auto, off or lookup" : NULL;
+}
+
 static const char *set_log_level(struct loader *l, const struct key *key, void *field, const char *value) {
         (void) l, (void) key;
         return log_level_by_name(value, field) ? "is no level of the log; write debug, info, warning or error" : NULL;
@@ -402,6 +407,7 @@ static const struct key keys[] = {
         IN_BOTH("queue", NOW, set_count, queue, 0, 65536),
         IN_BOTH("kv", LOADED, set_kv_type, kv_type, 0, 0),
         IN_BOTH("kv_floor", LOADED, set_kv_type, kv_floor, 0, 0),
+        IN_BOTH("speculate", LOADED, set_speculate, speculate, 0, 0),
         IN_BOTH("threads", LOADED, set_count, threads, 0, 512),
         IN_BOTH("class", NOW, set_class, batch, 0, 0),
         IN_MODEL("name", NOW, set_name, id, 0, 0),
@@ -428,7 +434,7 @@ static const struct {
         { set_ollama, VALUE_TEXT },         { set_name, VALUE_TEXT },
         { set_hosts, VALUE_TEXT },          { set_origins, VALUE_TEXT },
         { set_sensors, VALUE_SENSORS },     { set_keys, VALUE_TEXT },
-        { set_hours, VALUE_TEXT },
+        { set_hours, VALUE_TEXT },          { set_speculate, VALUE_SPECULATE },
 };
 
 enum value_kind key_kind(const struct key *key) {

@@ -75,6 +75,7 @@ enum value_kind {
         VALUE_CLASS,
         VALUE_NUMBER,
         VALUE_KV_TYPE,
+        VALUE_SPECULATE,
         VALUE_LOG_LEVEL,
         VALUE_NAMES,
         VALUE_SENSORS

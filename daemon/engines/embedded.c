@@ -47,6 +47,7 @@ static int start(struct model *m, const struct engine_start *with) {
                 .threads = m->config->threads,
                 .kv_type = m->form.kv_type,
                 .kv_floor = m->config->kv_floor,
+                .speculate = m->config->speculate,
                 .lookups = f->prefix_cache != NULL,
                 .cgroup_fd = with->cgroup_fd,
                 .trace = m->trace,

@@ -56,6 +56,7 @@ struct model_status {
         const char *kv_type;                           /* as it was, or would be, loaded */
         const char *kv_now;                            /* the precision that it has come down to; NULL while it is not loaded */
         uint64_t kv_used_bytes;                        /* of the KV cache, as the engine said last */
+        uint64_t tokens_proposed, tokens_accepted;     /* guesses at tokens that were checked, and those that were right */
         uint64_t made_room;                            /* how often a running request had to wait once more, for older ones */
         uint32_t context_now;                          /* ceiling for new requests; 0 while it is not loaded */
         uint32_t suspended;                            /* requests on disk, besides those running */

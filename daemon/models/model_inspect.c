@@ -144,6 +144,7 @@ static int begin(struct model *m, const struct open_files *files, char *reterr, 
                 .fds_count = files->count,
                 .threads = m->config->threads,
                 .parallel = m->config->parallel,
+                .speculate = m->config->speculate,
         };
         m->inspecting = files->identity;
         int r = inspection_start(f->loop, &request, on_inspected, m, &m->inspection);

@@ -62,6 +62,8 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .kv_type = kv_type_name(m->form.kv_type),
                 .kv_now = loaded ? kv_type_name(e->level) : NULL,
                 .kv_used_bytes = e->process ? e->report.kv_bytes_used : 0,
+                .tokens_proposed = e->process ? e->report.tokens_proposed : 0,
+                .tokens_accepted = e->process ? e->report.tokens_accepted : 0,
                 .made_room = e->process ? e->report.made_room : 0,
                 .context_now = loaded ? e->context_now : 0,
                 .suspended = m->running.count - model_running(m),

@@ -35,6 +35,8 @@ static const struct number {
         U32("kv_tokens_wanted", kv_tokens_wanted),
         U64("tokens_prefilled", tokens_prefilled),
         U64("tokens_decoded", tokens_decoded),
+        U64("tokens_proposed", tokens_proposed),
+        U64("tokens_accepted", tokens_accepted),
         U64("made_room", made_room),
         RATE("decode_tokens_per_second", decode_tokens_per_second),
         RATE("decode_tokens_per_second_usual", decode_tokens_per_second_usual),

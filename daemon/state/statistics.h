@@ -26,7 +26,8 @@ struct engine_report {
         uint32_t kv_tokens, kv_tokens_held;          /* of the pool: that it may hold, and holds ... */
         uint32_t kv_tokens_needed, kv_tokens_wanted; /* ... that requests will likely need, and those with the prefixes kept */
         uint64_t tokens_prefilled, tokens_decoded;
-        uint64_t made_room; /* how often a running request went back to the engine's queue */
+        uint64_t tokens_proposed, tokens_accepted; /* guesses at tokens that were checked, and those that were right */
+        uint64_t made_room;                        /* how often a running request went back to the engine's queue */
         double decode_tokens_per_second, decode_tokens_per_second_usual; /* 0: not known */
         uint64_t kv_bytes[KV_TYPE_COUNT];                                /* of running sequences, by precision */
         uint64_t prefix_bytes;

@@ -179,6 +179,8 @@ static void fill_arguments(struct arguments *a, const struct inspection_request 
                 arguments_add_number(a, "--threads", request->threads);
         if (request->parallel > 0)
                 arguments_add_number(a, "--parallel", request->parallel);
+        arguments_add(a, "--speculate");
+        arguments_add(a, speculate_name(request->speculate));
         for (uint32_t i = 0; i < request->fds_count; i++)
                 arguments_add_number(a, "--fd", CHILD_FDS_FIRST + i);
 }

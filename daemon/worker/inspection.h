@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "policy/base/kv_type.h"
+#include "policy/base/speculate.h"
 
 struct inspected {
         char name[128];
@@ -31,6 +32,7 @@ struct inspection_request {
         const int *fds; /* stay the caller's */
         uint32_t fds_count;
         uint32_t threads; /* 0: the engine decides; scratch depends on it */
+        enum speculate speculate;
         uint32_t parallel;
 };
 

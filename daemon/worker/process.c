@@ -180,7 +180,7 @@ static void on_child_exit(void *user, struct child_exit exit) {
 }
 
 /* All words but those for the parts of the model. */
-#define ARGUMENTS_FIXED 23
+#define ARGUMENTS_FIXED 25
 
 static void fill_arguments(struct arguments *a, const struct engine_settings *s) {
         arguments_add(a, "headroom-engine");
@@ -198,6 +198,8 @@ static void fill_arguments(struct arguments *a, const struct engine_settings *s)
         arguments_add_number(a, "--files", CHILD_FDS_FIRST + s->model_fds_count);
         if (s->lookups)
                 arguments_add(a, "--recall");
+        arguments_add(a, "--speculate");
+        arguments_add(a, speculate_name(s->speculate));
         if (s->threads > 0)
                 arguments_add_number(a, "--threads", s->threads);
         arguments_add_number(a, "--parallel", s->parallel);

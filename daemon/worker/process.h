@@ -16,6 +16,7 @@
 
 #include "daemon/system/child.h"
 #include "policy/base/kv_type.h"
+#include "policy/base/speculate.h"
 
 struct bulk;
 struct engine_process;
@@ -29,7 +30,8 @@ struct engine_settings {
         uint32_t threads; /* 0: the engine decides */
         enum kv_type kv_type;
         enum kv_type
-                kv_floor;    /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
+                kv_floor; /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
+        enum speculate speculate;
         bool lookups;        /* the engine may ask for files with the prefixes of prompts */
         int cgroup_fd;       /* of cgroup_engine_fd; -1: it stays in ours */
         struct trace *trace; /* as engine_process_trace */
@@ -85,7 +87,7 @@ struct engine_request {
         uint32_t choice; /* of the answers to one prompt */
         uint64_t group;  /* of those; 0: there is one alone */
         uint64_t tenant;
-        bool is_scored;  /* its end shall say how likely the answer is */
+        bool is_scored; /* its end shall say how likely the answer is */
         struct bulk *body;
         uint32_t values; /* in it */
 };

@@ -30,15 +30,15 @@
 #define REQUEST_REPEAT_LAST_MAX 4096u /* tokens of the repetition window; 64 is usual */
 #define SAMPLERS_MAX            16u   /* in an order that a client names; there are nine, and one may stand there twice */
 #define DRY_LAST_MAX            65536u /* tokens that repetitions are looked for in: for each token made, a pass of 0.2 ms over them */
-#define DRY_BREAKERS_MAX        64u   /* llama.cpp has four; each is looked for in all of the vocabulary */
-#define DRY_BREAKER_BYTES_MAX   64u   /* llama.cpp cuts them at 40 characters */
-#define REQUEST_ENDS_MAX        16u   /* end tokens of one vocabulary; real ones have up to 5 */
-#define REQUEST_INPUTS_MAX      2048u /* texts of one embedding request: OpenAI's limit */
-#define REQUEST_RANK_BYTES_MAX  (8u << 20) /* of a query with each of its documents: 2048 documents of 4 KiB */
-#define TOKENIZE_BYTES_MAX      (4u << 20) /* of a text whose tokens alone are wanted: half a second that others wait */
-#define DETOKENIZE_TOKENS_MAX   (1u << 18) /* twice the longest contexts that are common */
+#define DRY_BREAKERS_MAX        64u         /* llama.cpp has four; each is looked for in all of the vocabulary */
+#define DRY_BREAKER_BYTES_MAX   64u         /* llama.cpp cuts them at 40 characters */
+#define REQUEST_ENDS_MAX        16u         /* end tokens of one vocabulary; real ones have up to 5 */
+#define REQUEST_INPUTS_MAX      2048u       /* texts of one embedding request: OpenAI's limit */
+#define REQUEST_RANK_BYTES_MAX  (8u << 20)  /* of a query with each of its documents: 2048 documents of 4 KiB */
+#define TOKENIZE_BYTES_MAX      (4u << 20)  /* of a text whose tokens alone are wanted: half a second that others wait */
+#define DETOKENIZE_TOKENS_MAX   (1u << 18)  /* twice the longest contexts that are common */
 #define TOKENIZE_ANSWER_MAX     (16u << 20) /* of their text, or list: the daemon holds no longer answer */
-#define LOGPROBS_TOP_MAX        20u   /* OpenAI's limit */
+#define LOGPROBS_TOP_MAX        20u         /* OpenAI's limit */
 
 /* Chats. */
 #define REQUEST_TOOLS_MAX           512u /* tools of one request: OpenAI's limit is 128 */
@@ -60,6 +60,13 @@
 #define PREFILL_ALONE_US     1000000.0  /* of a step of prompts alone: a cancel or the end of the peer is noticed between steps */
 #define PREFILL_CHUNK_LEAST  32u        /* in an emergency: a step that notices soon, and still shares the weights among tokens */
 #define N_CTX_MAX            (1u << 24) /* no model was trained on a tenth of it */
+
+/* Speculation. */
+#define SPECULATION_TOKENS_MAX \
+        7u /* guesses of a pass: with one token they are a panel of the kernels; each costs a vector of n_vocab logits */
+#define NGRAM_PLACES_MIN 256u
+#define NGRAM_PLACES_MAX 16384u /* of a text's runs of tokens, 64 KiB: of longer texts the later part is known */
+#define NGRAM_MATCH_MAX  16u    /* tokens before a guess that are compared: more says nothing more of it */
 
 /* The command line. */
 #define COMMAND_OPTIONS_MAX 32u /* of one command; `run` has the most */

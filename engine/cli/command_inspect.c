@@ -48,6 +48,9 @@ static const struct option_row options[] = {
           .help = "tokens of all conversations together (default: twice --ctx)" },
         { "parallel", 0, "N", option_number, AT(load.parallel), 1, WIRE_PARALLEL_MAX,
           .help = "conversations served at once (default: 4)" },
+        { "speculate", 0, "HOW", option_speculate, AT(load.speculate),
+          .help = "guess the tokens to come: auto (default: while it pays), off, lookup (wherever the text\n"
+                  "repeats itself)" },
         { "threads", 't', "N", option_number, AT(load.threads), 1, THREADS_MAX,
           .help = "threads (default: as many as there are processors)" },
         { 0 },

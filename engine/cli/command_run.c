@@ -76,6 +76,9 @@ static const struct option_row options[] = {
         { "ctx", 0, "N", option_number, AT(config.ctx), 1, N_CTX_MAX,
           .help = "tokens of prompt and answer (default 4096, or what the model was trained on)" },
         { "kv", 0, "TYPE", option_kv, AT(config.kv), .help = "precision of the KV cache: f16 (default), q8_0, q4_0" },
+        { "speculate", 0, "HOW", option_speculate, AT(config.speculate),
+          .help = "guess the tokens to come: auto (default: while it pays), off, lookup (wherever the text\n"
+                  "repeats itself)" },
         { "threads", 't', "N", option_number, AT(config.threads), 1, THREADS_MAX,
           .help = "threads (default: one per processor)" },
         { "stats", 0, NULL, option_flag, AT(stats), .help = "tokens per second, on standard error" },
@@ -209,6 +212,13 @@ static void on_error(void *context, uint64_t id, const struct request_error *err
         p->failed = true;
 }
 
+static void print_guesses(const struct scheduler *s) {
+        struct scheduler_statistics figures = scheduler_statistics(s);
+        if (figures.tokens_proposed)
+                fprintf(stderr, "guessed: %llu tokens, of which %llu were right\n", (unsigned long long) figures.tokens_proposed,
+                        (unsigned long long) figures.tokens_accepted);
+}
+
 static int answer(const struct arguments *a) {
         struct printer printer = { .stats = a->stats };
         struct engine_config config = a->config;
@@ -235,6 +245,8 @@ static int answer(const struct arguments *a) {
         }
         while (!printer.ended && !printer.failed)
                 scheduler_step(e.scheduler);
+        if (printer.ended && a->stats)
+                print_guesses(e.scheduler);
         request_done(&r);
         engine_close(&e);
         return printer.failed ? EXIT_FAILED : EXIT_DONE;

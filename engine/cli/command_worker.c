@@ -43,6 +43,9 @@ static const struct option_row options[] = {
           .help = "a connected SOCK_SEQPACKET socket on which descriptors arrive, for suspend" },
         { "recall", 0, NULL, option_flag, AT(config.lookups),
           .help = "ask for files with the prefixes of prompts (needs --files)" },
+        { "speculate", 0, "HOW", option_speculate, AT(config.speculate),
+          .help = "guess the tokens to come: auto (default: while it pays), off, lookup (wherever the text\n"
+                  "repeats itself)" },
         { "threads", 't', "N", option_number, AT(config.threads), 1, THREADS_MAX,
           .help = "threads (default: one per processor)" },
         { "parallel", 0, "N", option_number, AT(config.parallel), 1, WIRE_PARALLEL_MAX,

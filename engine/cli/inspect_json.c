@@ -146,7 +146,7 @@ static void add_hparams(cJSON *object, const struct inspection *i) {
         add_number(object, "weights_bytes", s->weights_bytes);
         add_number(object, "decode_bytes", s->decode_bytes);
         add_number(object, "scratch_bytes",
-                   hparams_buffer_bytes(s, engine_config_batch(&i->load), i->load.parallel, i->load.threads));
+                   hparams_buffer_bytes(s, engine_config_batch(&i->load), engine_config_logits(&i->load), i->load.threads));
         add_number(object, "overhead_bytes", hparams_overhead_bytes(s));
         add_number(object, "n_ctx_train", s->n_ctx_train);
         add_number(object, "n_vocab", s->n_vocab);

@@ -112,7 +112,7 @@ static void print_tensors(const struct gguf *g) {
 static void print_account(const struct inspection *i) {
         const struct hparams *s = i->hparams;
         const struct engine_config *load = &i->load;
-        uint64_t scratch = hparams_buffer_bytes(s, engine_config_batch(load), load->parallel, load->threads),
+        uint64_t scratch = hparams_buffer_bytes(s, engine_config_batch(load), engine_config_logits(load), load->threads),
                  overhead = hparams_overhead_bytes(s);
         uint64_t kv = hparams_kv_bytes_per_token(s, KV_F16) * load->kv_tokens;
         printf("kv cache       ");

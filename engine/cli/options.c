@@ -17,6 +17,7 @@
 #include "engine/base/bounds.h"
 #include "engine/cli/commands.h"
 #include "policy/base/kv_type.h"
+#include "policy/base/speculate.h"
 #include "engine/tokenizer/tokenizer.h"
 
 #define FIRST_NAME 256
@@ -60,6 +61,11 @@ int option_number(const struct option_row *o, void *at, const char *value) {
 int option_kv(const struct option_row *o, void *at, const char *value) {
         (void) o;
         return kv_type_by_name(value, at);
+}
+
+int option_speculate(const struct option_row *o, void *at, const char *value) {
+        (void) o;
+        return speculate_by_name(value, at);
 }
 
 int option_tokens(const struct option_row *o, void *at, const char *value) {

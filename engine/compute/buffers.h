@@ -13,7 +13,7 @@
 
 struct buffers_limits {
         uint32_t batch; /* tokens of a pass */
-        uint32_t items; /* of a pass, and so the logits vectors it can be asked for */
+        uint32_t items; /* of a pass, and the logits vectors it can be asked for */
         uint32_t threads;
 };
 

@@ -247,6 +247,7 @@ static void lay_out_rows(struct transformer *f, const struct transformer_item it
                         assert(items[before].sequence != s);
                 assert(f->hparams->causal || s->tokens_count == 0); /* a text as a whole */
                 assert(f->hparams->causal || items[i].want != WANT_LOGITS);
+                assert(items[i].logits <= items[i].count);
                 uint32_t end = s->tokens_count + items[i].count;
                 assert(!f->config.model->positions.data || end <= f->config.model->positions.rows);
                 for (uint32_t t = 0; t < items[i].count; t++) {
@@ -259,7 +260,8 @@ static void lay_out_rows(struct transformer *f, const struct transformer_item it
 
 /* The number of an item's tokens, counted from its last, whose results are wanted. */
 static uint32_t wanted_rows(const struct transformer_item *item) {
-        return item->want == WANT_HIDDEN ? item->count : item->want == WANT_LOGITS ? 1 : 0;
+        uint32_t logits = item->logits ? item->logits : 1;
+        return item->want == WANT_HIDDEN ? item->count : item->want == WANT_LOGITS ? logits : 0;
 }
 
 /* Moves what the last layer still needs of the wanted rows together; from here on the others are not computed. */
@@ -321,11 +323,14 @@ static void finish(struct transformer *f, struct transformer_item items[], uint3
                 if (items[i].want == WANT_HIDDEN)
                         items[i].result = f->normed + row * n_embd;
                 if (items[i].want == WANT_LOGITS) {
+                        uint32_t wanted = wanted_rows(&items[i]);
                         items[i].result = f->logits + logits * (size_t) f->hparams->n_vocab;
-                        memcpy(f->results + logits++ * n_embd, f->normed + row * n_embd, n_embd * sizeof(float));
+                        memcpy(f->results + logits * n_embd, f->normed + row * n_embd, wanted * n_embd * sizeof(float));
+                        logits += wanted;
                 }
                 items[i].sequence->tokens_count += items[i].count;
         }
+        assert(logits <= f->config.items_max);
         if (logits)
                 make_logits(f, logits);
 }

@@ -19,7 +19,7 @@
 
 enum transformer_want {
         WANT_NOTHING, /* a prefill chunk that is not the last */
-        WANT_LOGITS,  /* n_vocab floats for the item's last token */
+        WANT_LOGITS,  /* n_vocab floats for each of the item's last tokens */
         WANT_HIDDEN,  /* n_embd floats for every token of the item: the final norm's output */
 };
 
@@ -30,6 +30,7 @@ struct transformer_item {
         enum transformer_want want;
         const float *result; /* out: inside the pass's buffers, good until the next pass */
         uint32_t second_at;  /* position where a second text begins, of its own token type; 0: there is one text */
+        uint32_t logits;     /* of how many of the last tokens they are wanted, 1 .. count; 0 is 1 */
 };
 
 struct transformer;
@@ -39,14 +40,14 @@ struct transformer_config {
         struct kv_cache *cache;
         struct threads *threads;
         uint32_t batch_max; /* tokens a pass can take over all items */
-        uint32_t items_max;
+        uint32_t items_max; /* of a pass, and so many vectors of logits */
 };
 
 int transformer_new(const struct transformer_config *config, struct transformer **ret); /* 0 or -ENOMEM */
 void transformer_free(struct transformer *f);
 
 /*
- * Sum of counts <= batch_max, n <= items_max, no sequence twice, room grown for all (asserted). Cannot fail and
+ * Sum of counts <= batch_max, n and the logits wanted <= items_max, no sequence twice, room grown for all (asserted). Cannot fail and
  * allocates nothing. Results of items that want nothing are NULL.
  */
 void transformer_run(struct transformer *f, struct transformer_item items[], uint32_t n);

@@ -84,6 +84,40 @@ bool constraint_allows(struct constraint *g, int32_t id) {
         return allowed;
 }
 
+enum followed { FOLLOWED, FORBIDDEN, UNKNOWN };
+
+/* Token ID behind what is on the path, of which *TRIED bytes are not final. */
+static enum followed follow(struct constraint *g, int32_t id, bool first, size_t *tried) {
+        char text[GRAMMAR_PIECE_MAX];
+        if (tokenizer_is_end(g->config.tokenizer, id))
+                return matcher_may_end(g->matcher) ? UNKNOWN : FORBIDDEN;
+        bool shown = is_literal(g, id);
+        if (tokenizer_is_special(g->config.tokenizer, id) && !shown)
+                return FORBIDDEN;
+        size_t length = tokenizer_piece(g->config.tokenizer, id, shown, first, text, sizeof(text));
+        if (length == 0 || length > sizeof(text))
+                return FORBIDDEN;
+        if ((*tried += length) > GRAMMAR_PIECE_MAX)
+                return UNKNOWN;
+        for (size_t i = 0; i < length; i++) {
+                if (!matcher_knows(g->matcher, (uint8_t) text[i]))
+                        return UNKNOWN;
+                if (!matcher_push(g->matcher, (uint8_t) text[i]))
+                        return FORBIDDEN;
+        }
+        return FOLLOWED;
+}
+
+uint32_t constraint_follow(struct constraint *g, const int32_t *ids, uint32_t count) {
+        enum followed how = FOLLOWED;
+        size_t tried = 0;
+        uint32_t followed = 0;
+        while (followed < count && (how = follow(g, ids[followed], g->config.first && !followed, &tried)) == FOLLOWED)
+                followed++;
+        matcher_cut(g->matcher, 0);
+        return how == UNKNOWN ? count : followed;
+}
+
 void constraint_take(struct constraint *g, int32_t id) {
         if (tokenizer_is_end(g->config.tokenizer, id))
                 return;

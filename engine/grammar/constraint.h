@@ -28,6 +28,11 @@ int constraint_new(const struct constraint_config *config, struct constraint **r
 void constraint_free(struct constraint *g);
 
 bool constraint_allows(struct constraint *g, int32_t id);
+/*
+ * How many of the COUNT tokens at IDS may come one after the other, as far as that was worked out before: those beyond are taken for
+ * allowed. What the answer comes to does not depend on who asks this, when, or about what.
+ */
+uint32_t constraint_follow(struct constraint *g, const int32_t *ids, uint32_t count);
 /* A bit for each token, 32 in a word: those that are allowed. Good until the next call. */
 const uint32_t *constraint_mask(struct constraint *g);
 /* ID, which is allowed, is part of the answer now. */

@@ -333,6 +333,11 @@ static uint16_t transition(struct matcher *m, uint16_t from, uint8_t byte) {
         return state_of_found(m, partial.left ? partial : (struct partial){ 0 });
 }
 
+bool matcher_knows(const struct matcher *m, uint8_t byte) {
+        uint16_t from = m->path[m->path_count - 1];
+        return from == STATE_NONE || m->nexts[(size_t) from * 256 + byte] != STATE_UNKNOWN;
+}
+
 bool matcher_push(struct matcher *m, uint8_t byte) {
         uint16_t from = m->path[m->path_count - 1];
         if (from == STATE_NONE)

@@ -26,6 +26,8 @@ void matcher_free(struct matcher *m);
 
 /* Puts the state after BYTE on the path; false when it may not follow: then the path is as before. At most GRAMMAR_PIECE_MAX. */
 bool matcher_push(struct matcher *m, uint8_t byte);
+/* What BYTE leads to was worked out before: pushing it is no work, and changes nothing that is remembered. */
+bool matcher_knows(const struct matcher *m, uint8_t byte);
 /* Leaves COUNT tried bytes on the path. */
 void matcher_cut(struct matcher *m, uint32_t count);
 /* Makes the bytes that were tried final. */

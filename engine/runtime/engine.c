@@ -40,8 +40,13 @@ struct engine_config engine_config_resolve(struct engine_config c, const struct 
         return c;
 }
 
+uint32_t engine_config_logits(const struct engine_config *c) {
+        return c->parallel + (c->speculate == SPECULATE_OFF ? 0 : SPECULATION_TOKENS_MAX);
+}
+
 uint32_t engine_config_batch(const struct engine_config *c) {
-        return c->prefill_chunk > c->parallel ? c->prefill_chunk : c->parallel;
+        uint32_t answers = engine_config_logits(c);
+        return c->prefill_chunk > answers ? c->prefill_chunk : answers;
 }
 
 static int open_scheduler(struct engine *e, const struct engine_config *config, struct gguf_error *reterr) {
@@ -50,7 +55,7 @@ static int open_scheduler(struct engine *e, const struct engine_config *config, 
                 .cache = e->cache,
                 .threads = e->threads,
                 .batch_max = engine_config_batch(config),
-                .items_max = config->parallel,
+                .items_max = engine_config_logits(config),
         };
         int r = transformer_new(&transformer, &e->transformer);
         if (r < 0)
@@ -64,6 +69,7 @@ static int open_scheduler(struct engine *e, const struct engine_config *config, 
                 .session_model = session_model(e->model),
                 .kv = config->kv,
                 .lookups = config->lookups,
+                .speculate = config->speculate,
                 .now_us = now_us,
                 .sink = config->sink,
         };

@@ -32,6 +32,7 @@ struct engine_config {    /* start from engine_config_default */
         uint32_t parallel;
         uint32_t prefill_chunk;
         bool lookups; /* scheduler/scheduler.h: prefixes in files */
+        enum speculate speculate;
         struct scheduler_sink sink;
 };
 struct engine_config engine_config_default(void);
@@ -39,6 +40,8 @@ struct engine_config engine_config_default(void);
 struct engine_config engine_config_resolve(struct engine_config c, const struct hparams *s);
 /* Tokens of one pass of such an engine, as its compute buffers are sized. */
 uint32_t engine_config_batch(const struct engine_config *c);
+/* Vectors of logits that such a pass is asked for, guesses included. */
+uint32_t engine_config_logits(const struct engine_config *c);
 
 struct engine {
         struct model *model;

@@ -5,6 +5,7 @@
  *      admit.c            who may run: the account of the pool
  *      pool.c             how large it is
  *      prefill_pace.c     how many tokens of prompts a step may take
+ *      speculate.c        guesses at the tokens to come, which a pass checks
  *      echo.c             a prompt that is told before its answer
  *      suspend.c          who gives its KV back for a while, and how it returns
  *      prefix_store_io.c  what outlives the engine in files, and is taken from there again
@@ -19,6 +20,7 @@
 #include "engine/scheduler/scheduler.h"
 #include "engine/scheduler/sequence.h"
 #include "engine/kv/session_file.h"
+#include "engine/speculation/worth.h"
 #include "engine/scheduler/throughput.h"
 #include "engine/wire/wire.h"
 
@@ -56,7 +58,9 @@ struct scheduler {
         uint8_t *marks;      /* blocks_max: room for counting distinct blocks */
         uint64_t tokens_prefilled, tokens_decoded;
         struct prefill_pace pace;
-        struct throughput throughput; /* of the steps that had answers alone */
+        struct worth_costs costs;
+        uint64_t tokens_proposed, tokens_accepted; /* guesses that were checked, and that were right */
+        struct throughput throughput;              /* of the steps that had answers alone */
 };
 
 /* A sequence that has given its KV back, or is about to, or takes it again. Belongs to the sequence while that lasts. */
@@ -125,6 +129,17 @@ uint64_t scheduler_growth(const struct scheduler *s);
 bool scheduler_turn_out(struct scheduler *s);
 /* The same where the last step came short. */
 void scheduler_make_room(struct scheduler *s);
+
+/* ---- speculate.c ---- */
+
+/* Adds guesses to the COUNT items of a pass of answers alone, one token of each owner; returns how many. */
+uint32_t speculate(struct scheduler *s, struct sequence *const owners[], struct transformer_item items[], uint32_t count);
+/* The pass is done. Q's KV counts as far as before the guesses ... */
+void speculate_begin(struct sequence *q);
+/* ... and further, while the token that Q has come to was guessed: then ITEM has the result of that one. */
+bool speculate_meets(struct scheduler *s, struct sequence *q, struct transformer_item *item);
+/* What was computed for the other guesses is given up. */
+void speculate_end(struct scheduler *s, struct sequence *q);
 
 /* ---- suspend.c ---- */
 

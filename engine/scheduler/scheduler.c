@@ -179,7 +179,7 @@ struct pass {
         struct transformer_item items[WIRE_PARALLEL_MAX];
         struct sequence *owners[WIRE_PARALLEL_MAX];
         uint32_t count;
-        uint32_t decoded, prefilled; /* tokens */
+        uint32_t decoded, prefilled; /* tokens, guesses included */
         uint32_t depth;              /* that stand before those of a prompt, at most */
 };
 
@@ -228,6 +228,8 @@ static void gather(struct scheduler *s, struct pass *p) {
                 prompts++;
                 p->depth = q->kv.tokens_count > p->depth ? q->kv.tokens_count : p->depth;
         }
+        if (!prompts)
+                p->decoded += speculate(s, p->owners, p->items, p->count);
         uint32_t left = prompts ? prefill_budget(s, p) : 0;
         for (uint32_t i = 0; i < s->running_count && left > 0; i++) {
                 struct sequence *q = s->running[i];
@@ -273,22 +275,33 @@ static void fail_without_numbers(struct scheduler *s, struct sequence *q) {
         scheduler_fail(s, q, &error);
 }
 
-/* Hands its result to Q, which leaves where it has ended. */
-static void settle(struct scheduler *s, struct sequence *q, struct transformer_item *item, uint64_t now_us) {
+/* The next token of Q from ITEM's result, and out with its text. 0, -ENOMEM or -EDOM. */
+static int take_result(struct scheduler *s, struct sequence *q, const struct transformer_item *item, uint64_t now_us,
+                       enum sequence_state *ret_state) {
         const struct scheduler_sink *sink = &s->config.sink;
-        enum sequence_state state = SEQUENCE_GOES_ON;
-        uint32_t made_before = q->tokens_made;
-        int r = q->request.echo ? echo_tell(s, q, item) : 0;
-        if (r == 0)
-                r = sequence_advance(q, s->config.rules, s->config.cache, s->scratch, item, now_us, &state);
-        s->tokens_decoded += q->tokens_made - made_before;
-        if (made_before == 0 && q->request.group)
-                s->head_must_wait = false; /* its siblings wait for its prompt no more */
+        int r = sequence_advance(q, s->config.rules, s->config.cache, s->scratch, item, now_us, ret_state);
         struct output_chunk chunk;
         while (r == 0 && (r = output_stream_take(&q->output, &chunk)) > 0) {
                 sink->on_text(sink->context, q->request.id, &chunk);
                 r = 0;
         }
+        return r;
+}
+
+/* Hands its result to Q, which leaves where it has ended. */
+static void settle(struct scheduler *s, struct sequence *q, struct transformer_item *item, uint64_t now_us) {
+        enum sequence_state state = SEQUENCE_GOES_ON;
+        uint32_t made_before = q->tokens_made;
+        speculate_begin(q);
+        int r = q->request.echo ? echo_tell(s, q, item) : 0;
+        if (r == 0)
+                r = take_result(s, q, item, now_us, &state);
+        while (r == 0 && state == SEQUENCE_GOES_ON && speculate_meets(s, q, item))
+                r = take_result(s, q, item, now_us, &state);
+        speculate_end(s, q);
+        s->tokens_decoded += q->tokens_made - made_before;
+        if (made_before == 0 && q->request.group)
+                s->head_must_wait = false; /* its siblings wait for its prompt no more */
         if (r == 0 && state == SEQUENCE_GOES_ON)
                 return;
         scheduler_running_remove(s, scheduler_running_index(s, q));
@@ -316,13 +329,20 @@ static void settle_all(struct scheduler *s, struct pass *p, uint64_t now_us) {
                 }
 }
 
-static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us) {
+/* Tokens that those of the pass had before them, all together. */
+static uint64_t stored_before(const struct pass *p) {
+        uint64_t stored = 0;
+        for (uint32_t i = 0; i < p->count; i++)
+                stored += (uint64_t) p->items[i].count * p->owners[i]->kv.tokens_count;
+        return stored;
+}
+
+static void measure(struct scheduler *s, const struct pass *p, uint64_t stored, uint64_t made, uint64_t took_us) {
         s->tokens_prefilled += p->prefilled;
         if (p->decoded && !p->prefilled) {
-                uint64_t stored = 0;
-                for (uint32_t i = 0; i < p->count; i++)
-                        stored += p->owners[i]->kv.tokens_count;
-                throughput_note(&s->throughput, p->decoded, stored, took_us, s->config.now_us());
+                const struct throughput_step step = { p->decoded, (uint32_t) made, stored, took_us };
+                throughput_note(&s->throughput, &step, s->config.now_us());
+                worth_note_pass(&s->costs, p->count, p->decoded - p->count, took_us);
         }
         const struct pace_step step = pace_of(p);
         prefill_pace_note(&s->pace, &step, took_us);
@@ -395,8 +415,9 @@ void scheduler_step(struct scheduler *s) {
         transformer_run(s->config.transformer, p.items, p.count);
         uint64_t now_us = s->config.now_us();
         s->step_us = now_us - begun_us;
-        measure(s, &p, s->step_us);
+        uint64_t stored = stored_before(&p), decoded_before = s->tokens_decoded;
         settle_all(s, &p, now_us);
+        measure(s, &p, stored, s->tokens_decoded - decoded_before, s->step_us);
 }
 
 /* ---- settings ---- */
@@ -424,6 +445,7 @@ void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width)
                 return;
         threads_set_width(t, width);
         throughput_forget(&s->throughput);
+        s->costs = (struct worth_costs){ 0 };
         prefill_pace_scale(&s->pace, (double) width / before);
 }
 

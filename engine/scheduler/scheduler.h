@@ -4,7 +4,7 @@
  * Requests wait in one queue and are admitted in its order, when a place is free and the KV pool has room for
  * what they will likely come to (admit.c). Where they come to more, the youngest waits once more and is computed again, so that
  * each request ends well, whatever the others do. Each step computes one token of
- * every answer in progress, and of prompts as many as the prefill chunk leaves room for and those answers hardly notice. The KV that a finished
+ * every answer in progress, and more of those whose tokens can be guessed (speculate.c), and of prompts as many as the prefill chunk leaves room for and those answers hardly notice. The KV that a finished
  * sequence leaves in the cache serves later ones with the same prefix.
  *
  * An answer depends on its request alone: not on its neighbours, on when it came, or on what was cached. Only lowering the
@@ -27,6 +27,7 @@
 #include "engine/request/request.h"
 #include "engine/compute/threads.h"
 #include "engine/wire/wire.h"
+#include "policy/base/speculate.h"
 
 struct output_stream_end {
         enum finish finish;
@@ -69,6 +70,7 @@ struct scheduler_config {
         uint64_t session_model;          /* kv/session_file.h: of the model, for what is written to files */
         enum kv_type kv;                 /* the precision that the cache was made with: nothing less precise is kept in files */
         bool lookups;                    /* prompts ask whether a file has their prefix */
+        enum speculate speculate;        /* but for OFF, the transformer's items_max is SPECULATION_TOKENS_MAX more */
         uint64_t (*now_us)(void);
         struct scheduler_sink sink;
 };
@@ -170,7 +172,8 @@ struct scheduler_request {
 struct scheduler_statistics {
         uint32_t requests_running, requests_waiting;
         uint64_t tokens_prefilled, tokens_decoded;
-        uint64_t made_room; /* how often a running request went back to the queue, for older ones */
+        uint64_t tokens_proposed, tokens_accepted; /* guesses at tokens that were checked, and those that were right */
+        uint64_t made_room;                        /* how often a running request went back to the queue, for older ones */
         double decode_tokens_per_second, decode_tokens_per_second_usual; /* throughput.h */
         uint64_t kv_bytes[KV_TYPE_COUNT];                                /* of blocks that running sequences have */
         uint64_t prefix_bytes;                                           /* of all others */

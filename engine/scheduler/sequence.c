@@ -70,6 +70,7 @@ void sequence_free(struct sequence *q) {
         output_stream_done(&q->output);
         sampler_free(q->sampler);
         constraint_free(q->constraint);
+        guesses_free(q->guesses);
         request_done(&q->request);
         free(q->sum);
         free(q->scratch);

@@ -16,6 +16,7 @@
 #include "engine/grammar/constraint.h"
 #include "engine/request/request.h"
 #include "engine/sampling/sampler.h"
+#include "engine/speculation/guesses.h"
 #include "engine/unicode/utf8_stream.h"
 
 struct sequence {
@@ -23,7 +24,8 @@ struct sequence {
         struct kv_sequence kv;
         struct sampler *sampler; /* not for embeddings */
         struct constraint
-                *constraint; /* holds the answer to the request's grammar; NULL: it has none, or there is no token yet */
+                *constraint;     /* holds the answer to the request's grammar; NULL: it has none, or there is no token yet */
+        struct guesses *guesses; /* the scheduler's; NULL: none were made yet */
         struct output_stream output;
         struct thinking thinking;
         uint64_t number;        /* in the order of coming */
@@ -33,10 +35,10 @@ struct sequence {
         struct utf8_stream echo_characters; /* ... and what of a character has not been */
         uint32_t tokens_made;
         double logprobs_sum; /* of those, where it is scored */
-        uint32_t input; /* index of the input that is being computed */
-        double *sum;    /* embeddings: of the hidden states of this input; n_embd */
-        float *vectors; /* embeddings: request.dimensions for each input */
-        float *scratch; /* where texts are ranked: for a hidden state and compute/rank.h */
+        uint32_t input;      /* index of the input that is being computed */
+        double *sum;         /* embeddings: of the hidden states of this input; n_embd */
+        float *vectors;      /* embeddings: request.dimensions for each input */
+        float *scratch;      /* where texts are ranked: for a hidden state and compute/rank.h */
         bool paused;
         struct suspension *suspension; /* the scheduler's: it has given its KV back, or is about to */
         struct lookup *lookup;         /* the scheduler's: its prefix is looked up in files, or read from one */

@@ -57,6 +57,8 @@ struct scheduler_statistics scheduler_statistics(const struct scheduler *s) {
                 .requests_waiting = s->waiting_count,
                 .tokens_prefilled = s->tokens_prefilled,
                 .tokens_decoded = s->tokens_decoded,
+                .tokens_proposed = s->tokens_proposed,
+                .tokens_accepted = s->tokens_accepted,
                 .made_room = s->made_room,
                 .decode_tokens_per_second = throughput_now(&s->throughput, s->config.now_us()),
                 .decode_tokens_per_second_usual = throughput_usual(&s->throughput),

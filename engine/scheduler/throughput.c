@@ -34,11 +34,11 @@ static void learn(struct throughput_usual *u, float us) {
         u->us = (float) usual;
 }
 
-void throughput_note(struct throughput *s, uint32_t batch, uint64_t stored, uint64_t took_us, uint64_t now_us) {
-        assert(batch >= 1 && batch <= WIRE_PARALLEL_MAX);
-        struct throughput_usual *u = &s->usual[batch - 1][depth_of(stored)];
-        float us = took_us > 0 ? (float) took_us : 1;
-        s->tokens = THROUGHPUT_MEMORY * s->tokens + batch;
+void throughput_note(struct throughput *s, const struct throughput_step *step, uint64_t now_us) {
+        assert(step->batch >= 1 && step->batch <= WIRE_PARALLEL_MAX);
+        struct throughput_usual *u = &s->usual[step->batch - 1][depth_of(step->stored)];
+        float us = step->took_us > 0 ? (float) step->took_us : 1;
+        s->tokens = THROUGHPUT_MEMORY * s->tokens + step->made;
         s->us = THROUGHPUT_MEMORY * s->us + (double) us;
         s->known_us *= THROUGHPUT_MEMORY;
         s->usual_us *= THROUGHPUT_MEMORY;

@@ -3,7 +3,8 @@
  *
  * A step that makes n tokens takes longer with n, and longer with the tokens that its sequences have in the KV cache, so
  * neither the time of a step nor tokens a second can be compared with those of another hour. Each step is therefore compared
- * with its like: for every number of sequences, and every power of two of stored tokens, there is a usual time of its own.
+ * with its like: for every number of tokens computed at once, of one sequence or several, and every power of two of stored tokens, there is
+ * a usual time of its own.
  * `now` is the tokens of the last steps over their times; `usual` is what it would be had each of them taken its usual time.
  * So now / usual is a speed relative to the engine's own, whatever the batch and the context.
  *
@@ -40,8 +41,14 @@ struct throughput {
         uint64_t last_us;          /* when the last step ended; 0: none yet */
 };
 
-/* A step made one token for each of BATCH sequences (1 .. WIRE_PARALLEL_MAX) that have STORED tokens together, and nothing else. */
-void throughput_note(struct throughput *s, uint32_t batch, uint64_t stored, uint64_t took_us, uint64_t now_us);
+/* A step of answers alone. */
+struct throughput_step {
+        uint32_t batch;  /* tokens computed, guesses included: 1 .. WIRE_PARALLEL_MAX */
+        uint32_t made;   /* tokens that came of it */
+        uint64_t stored; /* that stand before those computed, all together */
+        uint64_t took_us;
+};
+void throughput_note(struct throughput *s, const struct throughput_step *step, uint64_t now_us);
 /* The number of threads is another now. */
 void throughput_forget(struct throughput *s);
 

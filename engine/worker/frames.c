@@ -282,6 +282,8 @@ cJSON *frame_statistics(const struct engine *e, bool asked) {
                    add_number(f, "kv_blocks_max", kv.blocks_max) && add_number(f, "kv_bytes_used", (double) kv.bytes_used) &&
                    add_number(f, "tokens_prefilled", (double) s.tokens_prefilled) &&
                    add_number(f, "tokens_decoded", (double) s.tokens_decoded) &&
+                   add_number(f, "tokens_proposed", (double) s.tokens_proposed) &&
+                   add_number(f, "tokens_accepted", (double) s.tokens_accepted) &&
                    add_number(f, "made_room", (double) s.made_room) &&
                    add_number(f, "decode_tokens_per_second", s.decode_tokens_per_second) &&
                    add_number(f, "decode_tokens_per_second_usual", s.decode_tokens_per_second_usual) && add_kv(f, e, &s) &&

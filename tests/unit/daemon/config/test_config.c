@@ -85,7 +85,7 @@ static const struct row rows[] = {
           "2s\nidle_timeout = 3s\n"
           "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n[cache]\nsize = 20G\nidle = 0\n"
           "[models]\nwait_timeout = 1h\nmin_residency = 0\nturn = forever\nbatch_age = 2m\nbatch_hours = 22:00-7:00\nprotect = 1m\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
-          "2\nqueue = 0\nkv = q8_0\nthreads = 3\nclass = batch\nkv_floor = q8_0\n[governor]\nenabled = no\nheat = no\nmargin_target = 12.5\ncritical = 95C\nignore_sensors = 1a2b3c4d, 00000007\ntrust_sensors = DEADBEEF\n[log]\nlevel = debug\n",
+          "2\nqueue = 0\nkv = q8_0\nspeculate = lookup\nthreads = 3\nclass = batch\nkv_floor = q8_0\n[governor]\nenabled = no\nheat = no\nmargin_target = 12.5\ncritical = 95C\nignore_sensors = 1a2b3c4d, 00000007\ntrust_sensors = DEADBEEF\n[log]\nlevel = debug\n",
           NULL, "" },
         { "hours that are none", "[models]\nbatch_hours = 22-7\n", NULL,
           "@/headroom.conf:2: batch_hours = '22-7' is no part of a day; write two times of day, such as 22:00-07:00, or always\n" },
@@ -162,6 +162,8 @@ static const struct row rows[] = {
           "https://chat.example, http://localhost:3000\n" },
         { "body limit beyond the wire", "[server]\nbody_limit = 1G\n", NULL,
           "@/headroom.conf:2: body_limit = '1G' is too much; the most is 67108864\n" },
+        { "a way to speculate", "[models]\nspeculate = yes\n", NULL,
+          "@/headroom.conf:2: speculate = 'yes' is no way to speculate; write auto, off or lookup\n" },
         { "kv type", "[models]\nkv = q2\n", NULL, "@/headroom.conf:2: kv = 'q2' is no KV cache type; write f16, q8_0 or q4_0\n" },
         { "reached from elsewhere without keys", "[server]\nlisten = 0.0.0.0:80\nkeys = none\n", NULL, KEYS_NONE },
         { "Ollama's clients from elsewhere without keys", "[server]\nollama = [fd00::7]:11434\nkeys = none\n", NULL, KEYS_NONE },

@@ -359,8 +359,8 @@ static void hidden_states_are_those_the_logits_are_made_of(void **state) {
         assert_int_equal(kv_sequence_grow(r.cache, &a, 20), 0);
         assert_int_equal(kv_sequence_grow(r.cache, &b, 20), 0);
         struct transformer_item items[] = {
-                { &b, tokens, 20, WANT_NOTHING, (const float *) expected, 0 },
-                { &a, tokens, 20, WANT_HIDDEN, NULL, 0 },
+                { &b, tokens, 20, WANT_NOTHING, (const float *) expected, 0, 0 },
+                { &a, tokens, 20, WANT_HIDDEN, NULL, 0, 0 },
         };
         transformer_run(r.transformer, items, 2);
         assert_null(items[0].result);

@@ -64,7 +64,7 @@ static void batch_together(struct rig *r, int32_t tokens[ITEMS][TOKENS_MAX], con
                         assert_int_equal(kv_sequence_grow(r->cache, &s[i], count), 0);
                         who[n] = i;
                         items[n++] =
-                                (struct transformer_item){ &s[i], tokens[i] + s[i].tokens_count, count, WANT_LOGITS, NULL, 0 };
+                                (struct transformer_item){ &s[i], tokens[i] + s[i].tokens_count, count, WANT_LOGITS, NULL, 0, 0 };
                         room -= count;
                 }
                 transformer_run(r->transformer, items, n);
@@ -90,6 +90,34 @@ static void neighbours_in_a_batch_change_no_bit(void **state) {
                         logits_of(&r, tokens[s], lengths[s], 1, alone);
                         assert_memory_equal(alone, together[s], sizeof(alone));
                 }
+                rig_close(&r);
+        }
+}
+
+/* Guesses are checked by the logits of several tokens of one item: those that each has when it comes alone. */
+static void logits_of_several_tokens_are_those_of_each(void **state) {
+        (void) state;
+        enum { COUNT = 70, LAST = 5 };
+        for (size_t i = 0; i < VARIED; i++) {
+                struct rig r = rig_open(varied[i]);
+                struct kv_sequence s = { 0 };
+                int32_t tokens[COUNT];
+                float each[64];
+                uint32_t n_vocab = r.model->hparams.n_vocab;
+                make_tokens(&r, 3, tokens, COUNT);
+                for (uint32_t t = 0; t < COUNT - LAST; t++)
+                        (void) feed(&r, &s, tokens + t, 1, WANT_NOTHING);
+                assert_int_equal(kv_sequence_grow(r.cache, &s, LAST), 0);
+                struct transformer_item item = { &s, tokens + COUNT - LAST, LAST, WANT_LOGITS, NULL, 0, LAST };
+                transformer_run(r.transformer, &item, 1);
+                float *several = malloc((size_t) LAST * n_vocab * sizeof(float));
+                memcpy(several, item.result, (size_t) LAST * n_vocab * sizeof(float));
+                kv_sequence_done(r.cache, &s);
+                for (uint32_t t = 0; t < LAST; t++) {
+                        logits_of(&r, tokens, COUNT - LAST + t + 1, 1, each);
+                        assert_memory_equal(each, several + (size_t) t * n_vocab, n_vocab * sizeof(float));
+                }
+                free(several);
                 rig_close(&r);
         }
 }
@@ -163,7 +191,7 @@ static void beginnings_read_together_change_no_bit(void **state) {
                         memcpy(alone[k], feed(&r, &s[k], tokens + 150, 2, WANT_LOGITS), sizeof(alone[k]));
                         kv_sequence_truncate(r.cache, &s[k], had + 3 + 2 * k);
                         assert_int_equal(kv_sequence_grow(r.cache, &s[k], 2), 0);
-                        items[3 - k] = (struct transformer_item){ &s[k], tokens + 150, 2, WANT_LOGITS, NULL, 0 };
+                        items[3 - k] = (struct transformer_item){ &s[k], tokens + 150, 2, WANT_LOGITS, NULL, 0, 0 };
                 }
                 transformer_run(r.transformer, items, 4);
                 for (uint32_t k = 0; k < 4; k++) {
@@ -283,7 +311,7 @@ static void texts_beside_each_other_change_no_bit(void **state) {
                 for (uint32_t t = 0; t < 3; t++) {
                         make_tokens(&r, t, tokens[t], lengths[t]);
                         assert_int_equal(kv_sequence_grow(r.cache, &s[t], lengths[t]), 0);
-                        items[t] = (struct transformer_item){ &s[t], tokens[t], lengths[t], WANT_HIDDEN, NULL, 0 };
+                        items[t] = (struct transformer_item){ &s[t], tokens[t], lengths[t], WANT_HIDDEN, NULL, 0, 0 };
                 }
                 transformer_run(r.transformer, items, 3);
                 for (uint32_t t = 0; t < 3; t++) {
@@ -373,6 +401,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(chunks_of_any_size_give_the_same_bits),
                 cmocka_unit_test(neighbours_in_a_batch_change_no_bit),
+                cmocka_unit_test(logits_of_several_tokens_are_those_of_each),
                 cmocka_unit_test(the_number_of_threads_changes_no_bit),
                 cmocka_unit_test(long_texts_are_shared_out_and_change_no_bit),
                 cmocka_unit_test(beginnings_read_together_change_no_bit),

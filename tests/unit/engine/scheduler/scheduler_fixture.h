@@ -133,15 +133,11 @@ static void on_saved(void *context, uint64_t id, uint64_t bytes, const char *err
         *(error ? &f->save_errors : &f->saved) += 1;
 }
 
-static inline struct fixture *open_fixture_with(uint32_t kv_tokens, uint32_t parallel, uint32_t chunk, bool lookups) {
+/* CONFIG: what is asked of it beyond the model and the sink. */
+static inline struct fixture *open_fixture_as(struct engine_config config) {
         struct fixture *f = calloc(1, sizeof(*f));
-        struct engine_config config = engine_config_default();
         config.path = MODEL;
-        config.kv_tokens = kv_tokens;
-        config.parallel = parallel;
-        config.prefill_chunk = chunk;
         config.threads = 1;
-        config.lookups = lookups;
         config.sink = (struct scheduler_sink){ .context = f,
                                                .on_start = on_start,
                                                .on_text = on_text,
@@ -157,6 +153,23 @@ static inline struct fixture *open_fixture_with(uint32_t kv_tokens, uint32_t par
         if (engine_open(&f->engine, &config, &error) < 0)
                 fail_msg("%s", error.text);
         return f;
+}
+
+static inline struct fixture *open_fixture_speculating(uint32_t kv_tokens, uint32_t parallel, enum speculate speculate) {
+        struct engine_config config = engine_config_default();
+        config.kv_tokens = kv_tokens;
+        config.parallel = parallel;
+        config.speculate = speculate;
+        return open_fixture_as(config);
+}
+
+static inline struct fixture *open_fixture_with(uint32_t kv_tokens, uint32_t parallel, uint32_t chunk, bool lookups) {
+        struct engine_config config = engine_config_default();
+        config.kv_tokens = kv_tokens;
+        config.parallel = parallel;
+        config.prefill_chunk = chunk;
+        config.lookups = lookups;
+        return open_fixture_as(config);
 }
 
 static inline struct fixture *open_fixture(uint32_t kv_tokens, uint32_t parallel, uint32_t chunk) {
@@ -249,7 +262,7 @@ static struct output_stream_end alone_end[BODIES];
 static inline int answer_alone(void **state) {
         (void) state;
         for (uint32_t i = 0; i < BODIES; i++) {
-                struct fixture *f = open_fixture(512, 1, 256);
+                struct fixture *f = open_fixture_speculating(512, 1, SPECULATE_OFF);
                 assert_int_equal(submit(f, i, bodies[i]), 0);
                 run_dry(f);
                 assert_int_equal(f->told[i].ends, 1);

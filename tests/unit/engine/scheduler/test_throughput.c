@@ -23,7 +23,7 @@ struct machine {
 static void make_step(struct machine *m, uint32_t batch, uint64_t stored) {
         double us = (20000 + 1500.0 * batch + 2.0 * (double) stored) * m->slower * (0.9 + 0.2 * random_unit(&m->random));
         m->now_us += (uint64_t) us;
-        throughput_note(&m->throughput, batch, stored, (uint64_t) us, m->now_us);
+        throughput_note(&m->throughput, &(struct throughput_step){ batch, batch, stored, (uint64_t) us }, m->now_us);
 }
 
 static void make_steps(struct machine *m, unsigned count, uint32_t batch, uint64_t stored) {
