@@ -187,8 +187,9 @@ $(BUILD)/crossed/%: $(BUILD)/tests/unit/engine/kernels/%.o $(BUILD)/crossed.a
 	$(call say,link,$@)
 	$(Q)$(CC) -static -o $@ $^ -lm
 
-bench: deps   ## what the daemon costs a request, and idle, beside HAProxy
+bench: deps   ## tokens/s beside Debian's llama-bench on the same file, and what the daemon costs beside HAProxy; minutes
 	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/peer decode-160m prefill-160m || [ $$? = 77 ]
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/overhead
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/proxy
 
@@ -198,6 +199,11 @@ bench-peer: deps   ## the engine beside Debian's llama.cpp, by turns; PEER='--li
 
 bench-kernels: $(BUILD)/tools/bench-kernels   ## the product kernels beside what bounds them: memory's bytes, the unit's products; SET=avx2 [TYPE=q4_k] shows one
 	@$< $(SET) $(TYPE)
+
+bench-instructions: deps   ## instructions a token and a product cost, by type and function (valgrind); COUNT='q4_k --csv FILE', COUNT='--before FILE'
+	@.ci/deps instructions
+	@$(MAKE) --no-print-directory $(PARALLEL) $(PROGRAMS) $(BUILD)/tools/make-gguf
+	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/instructions $(COUNT)
 
 bench-cliff: deps   ## decode speed against a memory limit around the whole daemon, beside llama-server; CLIFF='--plot FILE.svg'
 	@$(MAKE) --no-print-directory $(PARALLEL) all
@@ -386,7 +392,7 @@ compile_commands.json: Makefile $(sort $(wildcard */*.c */*/*.c */*/*/*.c))   ##
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(DEFINE_VERSION) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
-.PHONY: all deps demo demo-model check check-vm sanitize lint lint-findings coverage check-layers simulate bench bench-peer bench-kernels bench-cliff format clean help
+.PHONY: all deps demo demo-model check check-vm sanitize lint lint-findings coverage check-layers simulate bench bench-peer bench-kernels bench-instructions bench-cliff format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(wildcard $(addprefix $(BUILD)/,policy engine daemon ctl tests lint)) /dev/null -type f -name '*.d')

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What `make bench-peer` makes of its samples: medians, ratios, shares of the bandwidth and goals, as a table, CSV and a drawing. The samples here
-were written by hand: nothing is measured."""
+"""What the benches make of what they measure. Of `make bench-peer` medians, ratios, shares of the bandwidth and goals, as a table, CSV and a
+drawing; of `make bench-instructions` the instructions of each function. Samples and counts here were written by hand: nothing is measured."""
 import csv
 import json
 import math
@@ -15,6 +15,7 @@ from headroomd import BUILD, ROOT
 
 BENCH = os.path.join(ROOT, "tests", "bench")
 sys.path[0] = BENCH  # no longer this folder, whose numbers.py would hide Python's own
+from callgrind import own_instructions
 from figures import against_f16, figures, plot, table_line
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -72,6 +73,39 @@ class Figures(unittest.TestCase):
         for x, w in bars:
             self.assertTrue(0 <= x and x + w <= width)
         self.assertIn("a < b & c", [t.text for t in drawn.iter(SVG + "text")])
+
+
+COUNTED = """# callgrind format
+events: Ir
+summary: 200
+
+fl=(1) a.c
+fn=(7) outer
+28 10
++1 40
+cfi=(2) b.c
+cfn=(8) inner'2
+calls=3 15
+* 88
+fi=(3) inlined.h
+-4 5
+
+fl=(2)
+fn=(8)
+154 16
+* 2
+
+fn=(9) inner
+cfn=(7)
+calls=1 28
+12 143
+13 1
+"""
+
+
+class Instructions(unittest.TestCase):
+    def test_a_function_has_its_own_and_not_those_that_it_calls(self):
+        self.assertEqual(own_instructions(COUNTED.splitlines(keepends=True)), {"outer": 55, "inner": 19})
 
 
 class Command(unittest.TestCase):
