@@ -61,9 +61,9 @@ kernel_multiply neon_multiply_f32, neon_multiply_f16, neon_multiply_bf16;
                 [ACTIVATION_I8] = neon_prepare_i8, \
         }, \
         .kv = { \
-                [KV_F16] = { neon_load_f16, neon_store_f16, neon_mix_f16 }, \
-                [KV_Q8_0] = { neon_load_q8_0, neon_store_q8_0, neon_mix_q8_0 }, \
-                [KV_Q4_0] = { portable_dequantize_q4_0, neon_store_q4_0, neon_mix_q4_0 }, \
+                [KV_F16] = { neon_load_f16, neon_store_f16, neon_mix_f16, NULL }, \
+                [KV_Q8_0] = { neon_load_q8_0, neon_store_q8_0, neon_mix_q8_0, NULL }, \
+                [KV_Q4_0] = { portable_dequantize_q4_0, neon_store_q4_0, neon_mix_q4_0, NULL }, \
         }, \
         .rms_norm = neon_rms_norm, \
         .hadamard = neon_hadamard, \
