@@ -176,7 +176,7 @@ coverage: deps   ## lines and branches that the tests reach, by room; TEST=name 
 
 # What of the engine needs no library, for another processor than this machine's: tests/conformance/aarch64 compiles it and has QEMU
 # run the tests of its kernels.
-CROSSED       := $(POLICY) $(foreach room,compute dispatch gguf kernels kernels_arm kv unpack,$(call objects_in,engine/$(room)))
+CROSSED       := $(POLICY) $(foreach room,compute dispatch gguf kernels kernels_arm kernels_x86 kv unpack,$(call objects_in,engine/$(room)))
 CROSSED_TESTS := $(addprefix $(BUILD)/crossed/,test_kernels test_elementwise)
 crossed: $(CROSSED_TESTS)
 $(BUILD)/crossed.a: $(CROSSED)

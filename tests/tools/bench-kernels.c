@@ -49,7 +49,7 @@ static double bandwidth(void) {
         return best;
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 /* How many of an instruction a processor does in a second, where each has what it needs and none waits for another. */
 #define TWELVE(op) op("0") op("1") op("2") op("3") op("4") op("5") op("6") op("7") op("8") op("9") op("10") op("11")
 #define RATE(instruction, width, op)                                               \
@@ -63,6 +63,8 @@ static double bandwidth(void) {
                 }                                                                  \
                 return best * (width);                                             \
         }
+#endif
+#if defined(__x86_64__)
 #define TWELVE_LOST   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
 #define MADDUBS(r)    "vpmaddubsw %%ymm12, %%ymm13, %%ymm" r "\n"
 #define MADDWD(r)     "vpmaddwd %%ymm12, %%ymm13, %%ymm" r "\n"
@@ -80,6 +82,27 @@ RATE(dpwssd_256, 16, DPWSSD_256)
 RATE(dpbusd, 64, DPBUSD)
 RATE(dpwssd, 32, DPWSSD)
 RATE(fma_512, 16, FMA_512)
+#elif defined(__aarch64__)
+#define TWELVE_LOST "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11"
+#define FMLA(r)     "fmla v" r ".4s, v12.4s, v13.4s\n"
+#define SMLAL(r)    "smlal v" r ".4s, v12.4h, v13.4h\n"
+#define SMLAL_8(r)  "smlal v" r ".8h, v12.8b, v13.8b\n"
+#define SDOT(r)     ".arch_extension dotprod\nsdot v" r ".4s, v12.16b, v13.16b\n"
+#define SMMLA(r)    ".arch_extension i8mm\nsmmla v" r ".4s, v12.16b, v13.16b\n"
+RATE(fmla, 4, FMLA)
+RATE(smlal, 4, SMLAL)
+RATE(smlal_8, 8, SMLAL_8)
+RATE(sdot, 16, SDOT)
+RATE(smmla, 32, SMMLA)
+
+/* Activations of 16 bits take two such products: one for each of their bytes. */
+static double half_sdot_rate(void) {
+        return sdot_rate() / 2;
+}
+
+static double half_smmla_rate(void) {
+        return smmla_rate() / 2;
+}
 #endif
 
 /* Products a second, by what columns are made of; NULL: not told. */
@@ -92,6 +115,10 @@ static const struct {
         { "avx2", { fma_rate, maddwd_rate, maddubs_rate } },
         { "avx-vnni", { fma_rate, dpwssd_256_rate, dpbusd_256_rate } },
         { "avx512", { fma_512_rate, dpwssd_rate, dpbusd_rate } },
+#elif defined(__aarch64__)
+        { "neon", { fmla_rate, smlal_rate, smlal_8_rate } },
+        { "dotprod", { fmla_rate, half_sdot_rate, sdot_rate } },
+        { "i8mm", { fmla_rate, half_smmla_rate, smmla_rate } },
 #endif
 };
 

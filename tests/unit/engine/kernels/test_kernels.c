@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -233,6 +235,45 @@ static void no_bit_depends_on_the_tile(void **state) {
                 for (uint32_t rows = 1; rows <= ROWS; rows += rows < 6 ? 1 : 5)
                         for (uint32_t columns = 1; columns <= COLUMNS; columns++)
                                 check_part(k, type, b, whole, rows, columns);
+        }
+        free(b);
+}
+
+/* A mapped file ends where its last row does: the rows again, one right behind the other, before a page that cannot be read. */
+static uint8_t *rows_before_a_fence(struct bench *b, size_t row_bytes, uint8_t **ret_map, size_t *ret_bytes) {
+        size_t page = (size_t) sysconf(_SC_PAGESIZE), bytes = (ROWS * row_bytes + page - 1) / page * page;
+        uint8_t *map = mmap(NULL, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_true(map != MAP_FAILED && !mprotect(map + bytes, page, PROT_NONE));
+        uint8_t *rows = map + bytes - ROWS * row_bytes;
+        for (uint32_t r = 0; r < ROWS; r++)
+                memcpy(rows + r * row_bytes, b->rows[r], row_bytes);
+        *ret_map = map;
+        *ret_bytes = bytes + page;
+        return rows;
+}
+
+static void the_last_row_is_read_to_its_end_and_no_further(void **state) {
+        const struct kernels *k = set_of(state);
+        struct bench *b = new_bench();
+        float expected[COLUMNS][ROWS];
+        for (unsigned t = 0; k && t < TYPES * 5; t++) {
+                enum tensor_type type = all_types[t / 5];
+                bench_fill(b, type, length_of(type, t % 5));
+                struct product p = product_of(b, 0, ROWS, 0, COLUMNS);
+                k->types[type].multiply(&p);
+                memcpy(expected, b->out, sizeof(expected));
+                memset(b->out, 0, sizeof(b->out));
+                const struct tensor_type_info *info = tensor_type_info(type);
+                size_t bytes;
+                uint8_t *map;
+                p.row_bytes = b->n / info->block_values * info->block_bytes;
+                p.rows = rows_before_a_fence(b, p.row_bytes, &map, &bytes);
+                k->types[type].multiply(&p);
+                assert_memory_equal(expected, b->out, sizeof(expected));
+                p.columns_count = 1;
+                k->types[type].multiply(&p);
+                assert_memory_equal(expected[0], b->out[0], sizeof(expected[0]));
+                assert_int_equal(munmap(map, bytes), 0);
         }
         free(b);
 }
@@ -567,6 +608,7 @@ int main(void) {
                 cmocka_unit_test(portable_products_follow_from_dequantised_rows),
                 FOR_EACH(every_set_multiplies_as_the_portable_one),
                 FOR_ALL(no_bit_depends_on_the_tile),
+                FOR_EACH(the_last_row_is_read_to_its_end_and_no_further),
                 FOR_EACH(extreme_codes_do_not_overflow),
                 FOR_EACH(every_set_prepares_the_same_bytes),
                 FOR_EACH(every_set_stores_the_same_bytes),
