@@ -25,6 +25,7 @@ CFLAGS_avx2 := -mavx2 -mfma -mf16c
 CFLAGS_avx2_block32 := $(CFLAGS_avx2)
 CFLAGS_avx2_block256 := $(CFLAGS_avx2)
 CFLAGS_avx2_k := $(CFLAGS_avx2)
+CFLAGS_avx2_kv := $(CFLAGS_avx2)
 CFLAGS_avx2_vector := $(CFLAGS_avx2)
 CFLAGS_avx_vnni := $(CFLAGS_avx2) -mavxvnni
 CFLAGS_avx_vnni_block32 := $(CFLAGS_avx_vnni)
@@ -33,7 +34,6 @@ CFLAGS_avx512_k := $(CFLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -ma
 CFLAGS_avx512_block32 := $(CFLAGS_avx512_k)
 CFLAGS_avx512_float := $(CFLAGS_avx512_k)
 CFLAGS_avx512_kv := $(CFLAGS_avx512_k)
-CFLAGS_avx512_vector := $(CFLAGS_avx512_k)
 endif
 ifneq ($(findstring aarch64,$(shell $(CC) -dumpmachine)),)
 CFLAGS_dotprod := -march=armv8.2-a+dotprod

@@ -1,5 +1,5 @@
 /*
- * avx2.h - the AVX2 kernels by name: avx2_vector.c has those that know no weight type, the others products. Contracts: kernels.h.
+ * avx2.h - the AVX2 kernels by name: avx2_vector.c and avx2_kv.c have those that know no weight type, the others products. Contracts: kernels.h.
  * Included by files that are compiled for AVX2, FMA and F16C alone; nothing here may run before the processor was asked.
  */
 #ifndef HEADROOM_ENGINE_KERNELS_X86_AVX2_H
@@ -54,9 +54,9 @@ float avx2_exponential_sum(float *x, uint32_t n, float shift);
                 [ACTIVATION_I8]  = avx2_prepare_i8, \
         }, \
         .kv = { \
-                [KV_F16]  = { avx2_load_f16, avx2_store_f16, avx2_mix_f16 }, \
-                [KV_Q8_0] = { avx2_load_q8_0, avx2_store_q8_0, avx2_mix_q8_0 }, \
-                [KV_Q4_0] = { portable_dequantize_q4_0, avx2_store_q4_0, avx2_mix_q4_0 }, \
+                [KV_F16]  = { avx2_load_f16, avx2_store_f16, avx2_mix_f16, NULL }, \
+                [KV_Q8_0] = { avx2_load_q8_0, avx2_store_q8_0, avx2_mix_q8_0, NULL }, \
+                [KV_Q4_0] = { portable_dequantize_q4_0, avx2_store_q4_0, avx2_mix_q4_0, NULL }, \
         }, \
         .rms_norm = avx2_rms_norm, \
         .hadamard = avx2_hadamard, \
@@ -74,6 +74,12 @@ float avx2_exponential_sum(float *x, uint32_t n, float shift);
 ALWAYS_INLINE __m128 sums_of_four(__m256 a, __m256 b, __m256 c, __m256 d) {
         __m256 quarters = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
         return _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps(quarters, 1));
+}
+
+ALWAYS_INLINE float largest_lane(__m256 x) {
+        __m128 m = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+        m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+        return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
 }
 
 ALWAYS_INLINE float sum_of(__m256 a) {

@@ -13,12 +13,6 @@ ALWAYS_INLINE __m256 magnitude_of(__m256 x) {
         return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
 }
 
-ALWAYS_INLINE float largest_lane(__m256 x) {
-        __m128 m = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-        m = _mm_max_ps(m, _mm_movehl_ps(m, m));
-        return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
-}
-
 /* The largest magnitude of 32 values so far. A comparison with what is not a number keeps the other. */
 ALWAYS_INLINE __m256 largest_of_32(const float *x, __m256 largest) {
         for (int i = 0; i < 32; i += 8)
@@ -207,71 +201,6 @@ void avx2_load_f16(const uint8_t *row, uint32_t n, float *out) {
 
 void avx2_load_q8_0(const uint8_t *row, uint32_t n, float *out) {
         load(KV_Q8_0, row, n, out);
-}
-
-/* --- weighted sums of values --- */
-
-#define MIX_COLUMNS 2 /* with 32 values each: eight accumulators */
-
-/* Values I .. I + 31 of COLUMNS columns from C. */
-ALWAYS_INLINE void mix_32(const struct mixture *m, uint32_t c, uint32_t i, uint32_t columns, enum kv_type type) {
-        __m256 sums[MIX_COLUMNS][4];
-        UNROLL
-        for (uint32_t j = 0; j < columns; j++) {
-                UNROLL
-                for (uint32_t part = 0; part < 4; part++)
-                        sums[j][part] = _mm256_loadu_ps(m->out + (c + j) * m->out_stride + i + 8 * part);
-        }
-        for (uint32_t r = 0; r < m->rows_count; r++) {
-                const uint8_t *row = m->rows + r * m->row_bytes;
-                float scale = row_scale(type, row, i);
-                __m256 values[4];
-                UNROLL
-                for (uint32_t part = 0; part < 4; part++)
-                        values[part] = row_8(type, row, i, part);
-                UNROLL
-                for (uint32_t j = 0; j < columns; j++) {
-                        float weight = m->weights[(c + j) * m->weights_stride + r];
-                        __m256 factor = _mm256_set1_ps(type == KV_F16 ? weight : weight * scale);
-                        UNROLL
-                        for (uint32_t part = 0; part < 4; part++)
-                                sums[j][part] = _mm256_fmadd_ps(factor, values[part], sums[j][part]);
-                }
-        }
-        UNROLL
-        for (uint32_t j = 0; j < columns; j++) {
-                UNROLL
-                for (uint32_t part = 0; part < 4; part++)
-                        _mm256_storeu_ps(m->out + (c + j) * m->out_stride + i + 8 * part, sums[j][part]);
-        }
-}
-
-ALWAYS_INLINE void mix(const struct mixture *m, enum kv_type type) {
-        for (uint32_t i = 0; i + 32 <= m->n; i += 32) {
-                uint32_t c = 0;
-                for (; c + MIX_COLUMNS <= m->columns_count; c += MIX_COLUMNS)
-                        mix_32(m, c, i, MIX_COLUMNS, type);
-                for (; c < m->columns_count; c++)
-                        mix_32(m, c, i, 1, type);
-        }
-}
-
-void avx2_mix_q8_0(const struct mixture *m) {
-        mix(m, KV_Q8_0);
-}
-
-void avx2_mix_q4_0(const struct mixture *m) {
-        mix(m, KV_Q4_0);
-}
-
-/* Only f16 rows can end in less than 32 values. */
-void avx2_mix_f16(const struct mixture *m) {
-        mix(m, KV_F16);
-        for (uint32_t c = 0; c < m->columns_count; c++)
-                for (uint32_t r = 0; r < m->rows_count; r++)
-                        for (uint32_t i = m->n & ~31u; i < m->n; i++)
-                                m->out[c * m->out_stride + i] += m->weights[c * m->weights_stride + r] *
-                                                                 load_half(m->rows + r * m->row_bytes + 2 * (size_t) i);
 }
 
 /* --- vectors of floats --- */
