@@ -11,6 +11,9 @@
 #include "engine/base/bounds.h"
 #include "engine/kernels/elementwise.h"
 
+#define CACHE_LINE 64u
+#define NO_BLOCK   UINT32_MAX
+
 /* The softmax states of a tile's columns. A sum of zero: nothing seen yet. */
 struct softmax {
         float *maxima, *sums, *mixed;
@@ -27,6 +30,7 @@ struct tile_state {
         bool is_prepared; /* transformed, as whole numbers: at the first quantised block */
         float *scores;
         struct softmax soft; /* of the chunk under way */
+        uint32_t next;       /* the block after this one */
 };
 
 static uint32_t group_of(const struct attention *a, uint32_t layer) {
@@ -101,10 +105,20 @@ static void softmax_block(struct tile_state *c, uint32_t column, uint32_t rows) 
         c->soft.sums[column] += k->exponential_sum(scores, rows, c->soft.maxima[column]);
 }
 
+/*
+ * Asks for rows that are needed next: while one kind is worked on, the other arrives. A block is scattered over the pool, and a head's
+ * rows in it are too few for the processor to see them coming.
+ */
+static void fetch_ahead(struct kv_rows rows) {
+        for (size_t at = 0; at < KV_BLOCK_TOKENS * (size_t) rows.row_bytes; at += CACHE_LINE)
+                __builtin_prefetch(rows.rows + at, 0, 2);
+}
+
 /* Columns FIRST .. FIRST + COUNT - 1 accumulate these tokens of a block. */
 static void accumulate_columns(struct tile_state *c, uint32_t block, struct span rows, uint32_t first, uint32_t count) {
         const struct attention *a = c->a;
         struct kv_rows values = kv_cache_values(a->cache, block, c->layer, c->head_kv);
+        fetch_ahead(values);
         score(c, kv_cache_keys(a->cache, block, c->layer, c->head_kv), rows, first, count);
         for (uint32_t i = 0; i < count; i++) {
                 if (a->hparams->attention_cap > 0)
@@ -112,6 +126,8 @@ static void accumulate_columns(struct tile_state *c, uint32_t block, struct span
                                  rows.count);
                 softmax_block(c, first + i, rows.count);
         }
+        if (c->next != NO_BLOCK)
+                fetch_ahead(kv_cache_keys(a->cache, c->next, c->layer, c->head_kv));
         a->kernels->kv[values.type].mix(&(struct mixture){
                 .rows = values.rows + rows.from * (size_t) values.row_bytes,
                 .row_bytes = values.row_bytes,
@@ -164,6 +180,8 @@ static uint32_t seeing_the_same(const struct tile_state *c, uint32_t i, uint32_t
 
 /* Block NUMBER of each token's sequence: together where all of it is seen and it is the same one. */
 static void accumulate_block(struct tile_state *c, uint32_t number) {
+        const struct kv_sequence *s = c->tile->rows[0].sequence;
+        c->next = number + 1 < s->blocks_count ? s->blocks[number + 1] : NO_BLOCK;
         for (uint32_t i = 0, n; i < c->tile->count; i += n) {
                 struct span rows = rows_seen_by(c, i, number);
                 n = is_all(rows) ? seeing_the_same(c, i, number) : 1;
