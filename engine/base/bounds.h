@@ -50,6 +50,11 @@
 #define THREAD_STACK_BYTES (1u << 20) /* kernels keep a few KiB; reserved, not resident */
 #define THREAD_SPINS_MAX   2000u      /* some 50 microseconds: the pause between two parts of a pass, not between two tokens */
 
+/* Weights read ahead. Windows of 1 MiB are one request to the disk each; larger ones were slower where its read-ahead is small. */
+#define READAHEAD_WINDOW_BYTES (1u << 20)
+#define READAHEAD_WINDOWS      16u     /* under way: 16 MiB, about 10 ms of a fast disk */
+#define READAHEAD_STALL_US_MAX 100000u /* of the machine for memory since the start: then it gives what it has to others */
+
 /* Scheduling. */
 #define REQUESTS_WAITING_MAX 256u       /* behind them; the daemon keeps its own queue, so real ones are short */
 #define PREFILL_CHUNK_MAX    4096u      /* tokens of a step: beyond, the compute buffers grow and nothing gains */

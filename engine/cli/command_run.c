@@ -224,6 +224,7 @@ static int answer(const struct arguments *a) {
         struct engine_config config = a->config;
         config.path = a->path;
         config.parallel = 1;
+        config.pressure_fd = readahead_open_pressure();
         config.kv_tokens = config.ctx;
         config.sink = (struct scheduler_sink){ .context = &printer,
                                                .on_start = on_start,

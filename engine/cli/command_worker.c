@@ -87,6 +87,7 @@ int command_worker(int argc, char **argv) {
         (void) signal(SIGXFSZ, SIG_IGN);
         if (!tie_to_parent(parent))
                 return EXIT_DONE;
+        a.config.pressure_fd = readahead_open_pressure();
         struct sandbox_report report;
         int r = sandbox_enter(&report);
         if (r < 0) {

@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/futex.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -90,7 +89,7 @@ static void *worker_main(void *argument) {
 }
 
 /* Signals are the main thread's business, but for those that tell of this thread's own mistake. */
-static int worker_start(struct worker *w) {
+int thread_start(pthread_t *ret, void *(*work)(void *), void *context) {
         sigset_t all, before;
         pthread_attr_t attributes;
         sigfillset(&all);
@@ -101,7 +100,7 @@ static int worker_start(struct worker *w) {
                 return -ENOMEM;
         (void) pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
         (void) pthread_sigmask(SIG_SETMASK, &all, &before);
-        int r = pthread_create(&w->thread, &attributes, worker_main, w);
+        int r = pthread_create(ret, &attributes, work, context);
         (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
         (void) pthread_attr_destroy(&attributes);
         return -r;
@@ -123,7 +122,7 @@ int threads_new(uint32_t width_max, struct threads **ret) {
         for (uint32_t i = 0; i < width_max; i++)
                 t->workers[i] = (struct worker){ .pool = t, .index = i };
         while (t->started < width_max) {
-                int r = worker_start(&t->workers[t->started]);
+                int r = thread_start(&t->workers[t->started].thread, worker_main, &t->workers[t->started]);
                 if (r < 0) {
                         threads_free(t);
                         return r;

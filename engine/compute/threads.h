@@ -7,6 +7,7 @@
 #ifndef HEADROOM_ENGINE_COMPUTE_THREADS_H
 #define HEADROOM_ENGINE_COMPUTE_THREADS_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 struct threads;
@@ -18,6 +19,9 @@ void threads_free(struct threads *t);
 void threads_set_width(struct threads *t, uint32_t width); /* clamped to 1..width_max; between runs only */
 uint32_t threads_width(const struct threads *t);
 uint32_t threads_width_max(const struct threads *t);
+
+/* One thread beside the pool, to be joined: with a small stack, and no signals. 0 or -errno. */
+int thread_start(pthread_t *ret, void *(*work)(void *), void *context);
 
 /* Calls WORK once per thread 0 .. width-1, the caller being thread 0, and returns when all are done. Not reentrant. */
 void threads_run(struct threads *t, thread_work *work, void *context);

@@ -15,7 +15,8 @@ struct engine_config engine_config_default(void) {
         return (struct engine_config){ .kv = KV_F16,
                                        .kv_floor = KV_Q4_0,
                                        .parallel = ENGINE_PARALLEL_DEFAULT,
-                                       .prefill_chunk = ENGINE_PREFILL_CHUNK_DEFAULT };
+                                       .prefill_chunk = ENGINE_PREFILL_CHUNK_DEFAULT,
+                                       .pressure_fd = -1 };
 }
 
 static uint64_t now_us(void) {
@@ -90,6 +91,7 @@ int engine_open(struct engine *e, const struct engine_config *config, struct ggu
                              : model_open(config->model_fds, config->model_fds_count, &e->model, reterr);
         if (r < 0)
                 return r;
+        (void) readahead_start(e->model->gguf, config->pressure_fd, &e->readahead); /* without it, pages come as they are used */
         struct engine_config c = engine_config_resolve(*config, &e->model->hparams);
         model_set_context(e->model, c.ctx);
         /* A context that the pool cannot hold would be a promise to refuse. */
@@ -122,6 +124,7 @@ void engine_close(struct engine *e) {
         kv_cache_free(e->cache);
         threads_free(e->threads);
         request_rules_done(&e->rules);
+        readahead_stop(e->readahead);
         model_close(e->model);
         *e = (struct engine){ 0 };
 }

@@ -11,6 +11,7 @@
 #include "engine/model/model.h"
 #include "engine/scheduler/throttle.h"
 #include "engine/request/request.h"
+#include "engine/runtime/readahead.h"
 #include "engine/scheduler/scheduler.h"
 #include "engine/compute/threads.h"
 
@@ -33,6 +34,7 @@ struct engine_config {    /* start from engine_config_default */
         uint32_t prefill_chunk;
         bool lookups; /* scheduler/scheduler.h: prefixes in files */
         enum speculate speculate;
+        int pressure_fd; /* runtime/readahead.h */
         struct scheduler_sink sink;
 };
 struct engine_config engine_config_default(void);
@@ -45,6 +47,7 @@ uint32_t engine_config_logits(const struct engine_config *c);
 
 struct engine {
         struct model *model;
+        struct readahead *readahead; /* NULL: not begun */
         struct threads *threads;
         struct kv_cache *cache;
         struct transformer *transformer;
