@@ -178,7 +178,7 @@ coverage: deps   ## lines and branches that the tests reach, by room; TEST=name 
 # run the tests of its kernels.
 CROSSED       := $(POLICY) $(foreach room,compute dispatch gguf kernels kernels_arm kernels_x86 kv unpack,$(call objects_in,engine/$(room)))
 CROSSED_TESTS := $(addprefix $(BUILD)/crossed/,test_kernels test_elementwise)
-crossed: $(CROSSED_TESTS)
+crossed: $(CROSSED_TESTS) $(BUILD)/tests/tools/bench-kernels.o
 $(BUILD)/crossed.a: $(CROSSED)
 	$(archive)
 $(BUILD)/tests/unit/engine/kernels/%.o: CPPFLAGS += $(if $(filter crossed,$(MAKECMDGOALS)),-Itests/aarch64)

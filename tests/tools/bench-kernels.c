@@ -87,8 +87,8 @@ RATE(fma_512, 16, FMA_512)
 #define FMLA(r)     "fmla v" r ".4s, v12.4s, v13.4s\n"
 #define SMLAL(r)    "smlal v" r ".4s, v12.4h, v13.4h\n"
 #define SMLAL_8(r)  "smlal v" r ".8h, v12.8b, v13.8b\n"
-#define SDOT(r)     ".arch_extension dotprod\nsdot v" r ".4s, v12.16b, v13.16b\n"
-#define SMMLA(r)    ".arch_extension i8mm\nsmmla v" r ".4s, v12.16b, v13.16b\n"
+#define SDOT(r)     ".arch armv8.2-a+dotprod\nsdot v" r ".4s, v12.16b, v13.16b\n"
+#define SMMLA(r)    ".arch armv8.2-a+i8mm\nsmmla v" r ".4s, v12.16b, v13.16b\n"
 RATE(fmla, 4, FMLA)
 RATE(smlal, 4, SMLAL)
 RATE(smlal_8, 8, SMLAL_8)
