@@ -69,6 +69,14 @@ ALWAYS_INLINE void fetch_ahead(const struct product *p, uint32_t r, uint32_t cou
                 _mm_prefetch((const char *) (next + at), _MM_HINT_T0);
 }
 
+/* BYTES from AT of each of COUNT rows from R: what the next panels are made of, while these meet all columns. */
+ALWAYS_INLINE void fetch_rows(const struct product *p, uint32_t r, uint32_t count, size_t at, size_t bytes) {
+        const uint8_t *row = p->rows + r * p->row_bytes + at;
+        for (uint32_t i = 0; i < count; i++, row += p->row_bytes)
+                for (size_t line = 0; line < bytes + 63; line += 64)
+                        _mm_prefetch((const char *) row + line, _MM_HINT_T0);
+}
+
 /* --- tiles over a product --- */
 
 /* All columns in fours, then two, then one: TILE is an expression that knows them by C and COLUMNS. */

@@ -222,6 +222,7 @@ ALWAYS_INLINE void multiply_panels(const struct product *p, uint32_t r, int coun
                                 panel_rows_at(p, r + i / blocks * LANES, b + i % blocks, block_bytes, space);
                         fill(&panels[i / blocks][i % blocks], &rows);
                 }
+                fetch_rows(p, r, (uint32_t) count * LANES, (b + BLOCKS_MAX) * block_bytes, BLOCKS_MAX * block_bytes);
                 FOR_COLUMNS(p, c, tile(panels, p, r, c, b, blocks, has_offset, count, columns));
         }
 }

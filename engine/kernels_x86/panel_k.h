@@ -213,6 +213,7 @@ ALWAYS_INLINE void multiply_panels(const struct product *p, uint32_t r, int coun
                         const struct panel_rows rows = panel_rows_at(p, r + (uint32_t) k * LANES, b, s.block_bytes, space);
                         fill(&panels[k], &rows);
                 }
+                fetch_rows(p, r, (uint32_t) count * LANES, (b + 1) * s.block_bytes, s.block_bytes);
                 FOR_COLUMNS(p, c, tile(panels, p, r, c, b, s, count, columns));
         }
 }
