@@ -138,6 +138,7 @@ def at_depth(sizes, kv, depth, measured):
         with start_ours(path, context, f"kv = {kv}\nkv_floor = {kv}\nkv_tokens = {2 * context}", threads=threads) as ours, \
                 start_theirs(path, context, "-fa", "on", "-ctk", kv, "-ctv", kv, threads=threads) as theirs:
             both_ready(ours, theirs)
+            tell(f"our server reads {depth} tokens ...")
             Answer(ours, prompt, 1, FILL_SECONDS)
             fill_theirs(theirs, f"{sizes.large}-{kv}", prompt)
             yield [lambda server=server, rounds=iter(range(100)): [measured(server, prompt, next(rounds))] for server in (ours, theirs)]
