@@ -17,9 +17,11 @@ class Choices(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         demo = os.path.join(headroomd.DEMO, "headroom-demo.gguf")
-        cls.daemon = Daemon("[models]\ncontext = 1024\nkeep_alive = forever\n", models={"demo.gguf": demo, "few.gguf": demo},
+        cls.daemon = Daemon("[models]\ncontext = 1024\nkeep_alive = forever\n", models={name: demo for name in ("demo.gguf", "few.gguf", "plain.gguf", "guessing.gguf")},
                             model_confs={"demo.conf": "[model]\npath = demo.gguf\nparallel = 8\nkv_tokens = 4096\n",
-                                         "few.conf": "[model]\npath = few.gguf\nparallel = 2\nqueue = 1\nkv_tokens = 1024\n"})
+                                         "few.conf": "[model]\npath = few.gguf\nparallel = 2\nqueue = 1\nkv_tokens = 1024\n",
+                                         "plain.conf": "[model]\npath = plain.gguf\nspeculate = off\n",
+                                         "guessing.conf": "[model]\npath = guessing.gguf\nspeculate = lookup\n"})
 
     @classmethod
     def tearDownClass(cls):
@@ -45,6 +47,17 @@ class Choices(unittest.TestCase):
         self.assertEqual(usage["prompt_tokens"], alone[0]["usage"]["prompt_tokens"])
         self.assertEqual(usage["completion_tokens"], sum(a["usage"]["completion_tokens"] for a in alone))
         self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
+
+    def test_guessed_tokens(self):
+        """Guesses at tokens change no answer of several, nor its log-probabilities, and the status tells how many were right."""
+        form = {"type": "json_schema", "json_schema": {"schema": {"type": "array", "minItems": 4, "maxItems": 9, "items": FORM}}}
+        told = [self.post(model=model, n=3, logprobs=True, top_logprobs=2, response_format=form, **dict(QUESTION, temperature=1, max_tokens=150)).json()
+                for model in ("plain", "guessing")]
+        self.assertEqual(told[0]["choices"], told[1]["choices"])
+        self.assertEqual(told[0]["usage"], told[1]["usage"])
+        eventually(lambda: self.daemon.model("guessing")["tokens_accepted"] > 20)
+        self.assertLessEqual(self.daemon.model("guessing")["tokens_accepted"], self.daemon.model("guessing")["tokens_proposed"])
+        self.assertEqual(self.daemon.model("plain")["tokens_proposed"], 0)
 
     def test_a_stream(self):
         chunks = [e for e in events(self.post(model="demo", n=3, stream=True, stream_options={"include_usage": True}, **QUESTION).body)
