@@ -143,10 +143,17 @@ ALWAYS_INLINE void unpack_iq4_nl(struct panel *panel, struct one_column *one, co
         put_levels(panel, one, nibbles, _mm_setr_epi8(IQ4_LEVELS));
 }
 
+/* As half_of_power, of bytes in lanes. */
+ALWAYS_INLINE f32s halves_of_powers(u32s exponents) {
+        const u32s normal = (exponents - 1) << 23, subnormal = ((u32s){ 0 } + 0x200000) << (exponents & 1);
+        const u32s small = (u32s) (exponents < 2);
+        return (f32s) ((small & subnormal) | (~small & normal));
+}
+
 ALWAYS_INLINE void unpack_mxfp4(struct panel *panel, struct one_column *one, const struct panel_rows *rows) {
-        i32s nibbles[4];
-        for (size_t i = 0; i < LANES; i++)
-                panel->scale[i] = half_of_power(*panel_row(rows, i));
+        i32s head[4], nibbles[4];
+        load_dwords(rows, 0, head);
+        store_floats(panel->scale, halves_of_powers((u32s) head[0] & 0xff));
         load_dwords(rows, 1, nibbles);
         put_levels(panel, one, nibbles, _mm_setr_epi8(MXFP4_LEVELS));
 }
