@@ -143,7 +143,8 @@ ALWAYS_INLINE i32s row_add(i32s whole, i32s codes, i32s x, i32s scales) {
 }
 
 /* Nibbles in the order of memory: the activations of PART for the low ones; its fifth bits; its scale, of SCALES by part and row. */
-#define ROW_PARTS 1u
+#define ROW_COLUMNS 2u /* columns whose sums there are registers for beside the codes of a row */
+#define ROW_PARTS   1u
 ALWAYS_INLINE i32s row_activations(const uint8_t *x, unsigned part) {
         return load_lanes(x + 32 * (size_t) part);
 }

@@ -140,7 +140,8 @@ ALWAYS_INLINE __m512i two_halves(const uint8_t *low, const uint8_t *high) {
 }
 
 /* 64 bytes of nibbles are PART and PART + 2, and those that follow them. */
-#define ROW_PARTS 2u
+#define ROW_COLUMNS 4u
+#define ROW_PARTS   2u
 ALWAYS_INLINE i32s row_activations(const uint8_t *x, unsigned part) {
         return (i32s) two_halves(x + 32 * (size_t) part, x + 32 * (size_t) part + 64);
 }

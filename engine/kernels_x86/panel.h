@@ -69,11 +69,19 @@ ALWAYS_INLINE void fetch_ahead(const struct product *p, uint32_t r, uint32_t cou
                 _mm_prefetch((const char *) (next + at), _MM_HINT_T0);
 }
 
-/* BYTES from AT of each of COUNT rows from R: what the next panels are made of, while these meet all columns. */
-ALWAYS_INLINE void fetch_rows(const struct product *p, uint32_t r, uint32_t count, size_t at, size_t bytes) {
-        const uint8_t *row = p->rows + r * p->row_bytes + at;
+/*
+ * What panels of COUNT rows from R are made of at the STEP behind this one, of so many bytes of each row. With few columns that is as soon needed as
+ * it comes, so it is asked for in the order of memory, as with one; with many that would have left the cache again.
+ */
+#define COLUMNS_FEW 16u
+ALWAYS_INLINE void fetch_panels(const struct product *p, uint32_t r, uint32_t count, uint32_t step, size_t step_bytes) {
+        if (p->columns_count <= COLUMNS_FEW) {
+                fetch_ahead(p, r, count, step, step_bytes);
+                return;
+        }
+        const uint8_t *row = p->rows + r * p->row_bytes + (step + 1) * step_bytes;
         for (uint32_t i = 0; i < count; i++, row += p->row_bytes)
-                for (size_t line = 0; line < bytes + 63; line += 64)
+                for (size_t line = 0; line < step_bytes + 63; line += 64)
                         _mm_prefetch((const char *) row + line, _MM_HINT_T0);
 }
 
@@ -97,13 +105,13 @@ ALWAYS_INLINE void fetch_rows(const struct product *p, uint32_t r, uint32_t coun
                 }                                             \
         } while (0)
 
-/* All rows: of one column by one_column_TYPE(p, r), else by panels_TYPE(p, r, count). MULTIPLY(TYPE): the name, by the set of kernels. */
+/* All rows: up to AS_THEY_LIE columns by few_columns_TYPE(p, r), more by panels_TYPE(p, r, count). MULTIPLY(TYPE): the name, by the set of kernels. */
 #define DEFINE_PRODUCT(type)                                                                            \
         _Static_assert(sizeof(struct block_##type) <= BLOCK_BYTES_MAX, "the end of a matrix has room"); \
         void MULTIPLY(type)(const struct product *p) {                                                  \
                 uint32_t r = 0;                                                                         \
-                for (; p->columns_count == 1 && r < p->rows_count; r += LANES)                          \
-                        one_column_##type(p, r);                                                        \
+                for (; p->columns_count <= AS_THEY_LIE && r < p->rows_count; r += LANES)                \
+                        few_columns_##type(p, r);                                                       \
                 for (; r + PANELS_MAX * LANES <= p->rows_count; r += PANELS_MAX * LANES)                \
                         panels_##type(p, r, PANELS_MAX);                                                \
                 for (; r < p->rows_count; r += LANES)                                                   \

@@ -9,6 +9,7 @@
 #include "engine/unpack/grid.h"
 
 #define BLOCK_VALUES 32u
+#define AS_THEY_LIE  1u  /* columns that meet codes without a panel */
 #define PAIRS        16u /* of codes in a block */
 #define BLOCKS_MAX   8u  /* unpacked at a time */
 
@@ -229,7 +230,7 @@ ALWAYS_INLINE void multiply_panels(const struct product *p, uint32_t r, int coun
                                 panel_rows_at(p, r + i / blocks * LANES, b + i % blocks, block_bytes, space);
                         fill(&panels[i / blocks][i % blocks], &rows);
                 }
-                fetch_rows(p, r, (uint32_t) count * LANES, (b + BLOCKS_MAX) * block_bytes, BLOCKS_MAX * block_bytes);
+                fetch_panels(p, r, (uint32_t) count * LANES, b / BLOCKS_MAX, BLOCKS_MAX * block_bytes);
                 FOR_COLUMNS(p, c, tile(panels, p, r, c, b, blocks, has_offset, count, columns));
         }
 }
@@ -250,7 +251,7 @@ ALWAYS_INLINE void multiply_one_column(const struct product *p, uint32_t r, unpa
 }
 
 /* Codes of eight bits meet one column as they lie, and are added up across: that is less than to turn them about. */
-static void one_column_q8_0(const struct product *p, uint32_t r) {
+static void few_columns_q8_0(const struct product *p, uint32_t r) {
         struct panel panel;
         uint8_t space[LANES * BLOCK_BYTES_MAX];
         f32s sum = (f32s){ 0 };
@@ -278,7 +279,7 @@ static void one_column_q8_0(const struct product *p, uint32_t r) {
 
 #define DEFINE_MULTIPLY(type, has_offset)                                                          \
         DEFINE_PANELS(type, has_offset)                                                            \
-        ALWAYS_INLINE void one_column_##type(const struct product *p, uint32_t r) {                \
+        ALWAYS_INLINE void few_columns_##type(const struct product *p, uint32_t r) {               \
                 multiply_one_column(p, r, unpack_##type, sizeof(struct block_##type), has_offset); \
         }                                                                                          \
         DEFINE_PRODUCT(type)

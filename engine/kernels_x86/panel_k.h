@@ -7,7 +7,8 @@
 
 #include "engine/kernels_x86/panel.h"
 
-#define GROUPS (K_VALUES / 4)
+#define GROUPS      (K_VALUES / 4)
+#define AS_THEY_LIE ROW_COLUMNS /* columns that meet codes without a panel */
 
 /* A type: its parts have scales of their own, its codes are at most LARGEST. */
 struct shape {
@@ -213,75 +214,109 @@ ALWAYS_INLINE void multiply_panels(const struct product *p, uint32_t r, int coun
                         const struct panel_rows rows = panel_rows_at(p, r + (uint32_t) k * LANES, b, s.block_bytes, space);
                         fill(&panels[k], &rows);
                 }
-                fetch_rows(p, r, (uint32_t) count * LANES, (b + 1) * s.block_bytes, s.block_bytes);
+                fetch_panels(p, r, (uint32_t) count * LANES, b, s.block_bytes);
                 FOR_COLUMNS(p, c, tile(panels, p, r, c, b, s, count, columns));
         }
 }
 
-/* --- one column --- */
+/* --- few columns --- */
 
-ALWAYS_INLINE i32s row_nibbles(const uint8_t *nibbles, const uint8_t *fifth, const uint8_t *x, const int32_t scales[][LANES],
-                               size_t row) {
-        i32s whole = { 0 }, bits = fifth ? row_fifth(fifth) : whole;
+ALWAYS_INLINE const uint8_t *activations_at(const struct product *p, uint32_t c, uint32_t b) {
+        return column_at(p, c) + b * (size_t) K_VALUES;
+}
+
+/* RET[j]: whole numbers of row ROW and column C + j, to be added up across. */
+ALWAYS_INLINE void row_nibbles(const struct panel *panel, const uint8_t *block, bool has_fifth, const struct product *p,
+                               uint32_t c, uint32_t b, int columns, size_t row, i32s ret[][LANES]) {
+        const uint8_t *nibbles = block + (has_fifth ? 48 : 16);
+        i32s whole[COLUMNS_MAX], bits = { 0 };
+        if (has_fifth)
+                bits = row_fifth(block + 16);
+        UNROLL
+        for (int j = 0; j < columns; j++)
+                whole[j] = (i32s){ 0 };
         UNROLL
         for (unsigned part = 0; part < 8; part += 2 * ROW_PARTS, nibbles += LANE_BYTES) {
                 i32s v = load_lanes(nibbles), low = low_nibbles(v), high = high_nibbles(v);
-                if (fifth) {
+                if (has_fifth) {
                         low |= fifth_bits(bits, part);
                         high |= fifth_bits(bits, part + 1);
                 }
-                whole = row_add(whole, low, row_activations(x, part), row_scale(scales, part, row));
-                whole = row_add(whole, high, row_activations(x, part + 1), row_scale(scales, part + 1, row));
+                const i32s low_scale = row_scale(panel->scales, part, row), high_scale = row_scale(panel->scales, part + 1, row);
+                UNROLL
+                for (int j = 0; j < columns; j++) {
+                        const uint8_t *x = activations_at(p, c + (uint32_t) j, b);
+                        whole[j] = row_add(whole[j], low, row_activations(x, part), low_scale);
+                        whole[j] = row_add(whole[j], high, row_activations(x, part + 1), high_scale);
+                }
         }
-        return whole;
+        UNROLL
+        for (int j = 0; j < columns; j++)
+                ret[j][row] = whole[j];
 }
 
-ALWAYS_INLINE void multiply_one_column_nibbles(const struct product *p, uint32_t r, size_t block_bytes, bool has_fifth) {
+ALWAYS_INLINE void rows_nibbles(const struct product *p, uint32_t r, uint32_t c, size_t block_bytes, bool has_fifth,
+                                int columns) {
         struct panel panel;
         uint8_t space[LANES * BLOCK_BYTES_MAX];
         for (uint32_t b = 0; b < p->n / K_VALUES; b++) {
                 const struct panel_rows rows = panel_rows_at(p, r, b, block_bytes, space);
-                struct sums sums = { .below = { { { 0 } } } };
-                i32s head[4], v[LANES];
+                struct sums sums;
+                i32s head[4], v[COLUMNS_MAX][LANES];
                 load_dwords(&rows, 0, head);
                 unpack_head(&panel, head);
                 __asm__ volatile("" : : : "memory"); /* scales are to be read from there, not picked from vectors */
                 UNROLL
                 for (size_t i = 0; i < LANES; i++) {
-                        const uint8_t *block = panel_row(&rows, i);
-                        fetch_ahead(p, r + LANES - 1, 1, LANES * b + (uint32_t) i, block_bytes);
-                        v[i] = row_nibbles(block + (has_fifth ? 48 : 16), has_fifth ? block + 16 : NULL,
-                                           p->columns + b * (size_t) K_VALUES, panel.scales, i);
+                        if (c == 0)
+                                fetch_ahead(p, r + LANES - 1, 1, LANES * b + (uint32_t) i, block_bytes);
+                        row_nibbles(&panel, panel_row(&rows, i), has_fifth, p, c, b, columns, i, v);
                 }
-                add_below(&sums, &panel, p, 0, b, 1, 1);
-                finish(&panel, p, r, 0, b, (struct shape){ .moved = false }, sums_of_lanes(v), sums.below[0][0]);
+                UNROLL
+                for (int j = 0; j < columns; j++)
+                        sums.below[0][j] = (i32s){ 0 };
+                add_below(&sums, &panel, p, c, b, 1, columns);
+                UNROLL
+                for (int j = 0; j < columns; j++)
+                        finish(&panel, p, r, c + (uint32_t) j, b, (struct shape){ .moved = false }, sums_of_lanes(v[j]),
+                               sums.below[0][j]);
         }
 }
 
-ALWAYS_INLINE void one_column_q4_k(const struct product *p, uint32_t r) {
-        multiply_one_column_nibbles(p, r, sizeof(struct block_q4_k), false);
+ALWAYS_INLINE void few_columns_q4_k(const struct product *p, uint32_t r) {
+        FOR_COLUMNS(p, c, rows_nibbles(p, r, c, sizeof(struct block_q4_k), false, columns));
 }
 
-ALWAYS_INLINE void one_column_q5_k(const struct product *p, uint32_t r) {
-        multiply_one_column_nibbles(p, r, sizeof(struct block_q5_k), true);
+ALWAYS_INLINE void few_columns_q5_k(const struct product *p, uint32_t r) {
+        FOR_COLUMNS(p, c, rows_nibbles(p, r, c, sizeof(struct block_q5_k), true, columns));
 }
 
-ALWAYS_INLINE void one_column_q6_k(const struct product *p, uint32_t r) {
+ALWAYS_INLINE void rows_q6_k(const struct product *p, uint32_t r, uint32_t c, int columns) {
         struct panel panel;
         uint8_t space[LANES * BLOCK_BYTES_MAX];
         for (uint32_t b = 0; b < p->n / K_VALUES; b++) {
                 const struct panel_rows rows = panel_rows_at(p, r, b, sizeof(struct block_q6_k), space);
-                i32s end[4], v[LANES];
+                i32s end[4], v[COLUMNS_MAX][LANES];
                 load_dwords(&rows, 194, end);
                 store_floats(panel.scale, floats_of((i32s) ((u32s) end[3] >> 16)));
                 UNROLL
                 for (size_t i = 0; i < LANES; i++) {
-                        fetch_ahead(p, r + LANES - 1, 1, LANES * b + (uint32_t) i, sizeof(struct block_q6_k));
-                        v[i] = row_q6_k(panel_row(&rows, i), p->columns + b * (size_t) K_VALUES,
-                                        p->columns + i8_sums_offset(p->n) + b * (size_t) 32);
+                        if (c == 0)
+                                fetch_ahead(p, r + LANES - 1, 1, LANES * b + (uint32_t) i, sizeof(struct block_q6_k));
+                        UNROLL
+                        for (int j = 0; j < columns; j++)
+                                v[j][i] = row_q6_k(panel_row(&rows, i), activations_at(p, c + (uint32_t) j, b),
+                                                   column_at(p, c + (uint32_t) j) + i8_sums_offset(p->n) + b * (size_t) 32);
                 }
-                finish(&panel, p, r, 0, b, (struct shape){ .moved = true }, sums_of_lanes(v), (i32s){ 0 });
+                UNROLL
+                for (int j = 0; j < columns; j++)
+                        finish(&panel, p, r, c + (uint32_t) j, b, (struct shape){ .moved = true }, sums_of_lanes(v[j]),
+                               (i32s){ 0 });
         }
+}
+
+ALWAYS_INLINE void few_columns_q6_k(const struct product *p, uint32_t r) {
+        FOR_COLUMNS(p, c, rows_q6_k(p, r, c, columns));
 }
 
 /* A type's codes go to a panel by a function of their own: within the loops around it they would find no registers. */
