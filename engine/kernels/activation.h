@@ -4,7 +4,7 @@
  * A weight type says which of these it is multiplied with. Whole numbers keep the inner loops in integers: a column of
  * n values is one array of codes followed by its scales (and sums), so that the codes stay aligned; value = code * scale.
  *
- *   I16  int16 codes[n], float scales[n / 32]                          for types in blocks of 32
+ *   I16  int16 codes[n], float scales[n / 32], int32 sums[n / 32]       for types in blocks of 32; sums of their codes
  *   I8   int8 codes[n], float scales[n / 256], int16 sums[n / 16]      for types in blocks of 256; sums of 16 codes each
  *
  * Where a block has one scale, sixteen bits cost the same instructions as eight and leave no error that matters. Where
@@ -30,7 +30,7 @@ enum activation {
 static inline size_t activation_bytes(enum activation a, uint32_t n) {
         size_t bytes = (size_t) n * 4;
         if (a == ACTIVATION_I16)
-                bytes = (size_t) n * 2 + (size_t) (n / 32) * 4;
+                bytes = (size_t) n * 2 + (size_t) (n / 32) * 8;
         if (a == ACTIVATION_I8)
                 bytes = (size_t) n + (size_t) (n / 256) * 4 + (size_t) (n / 16) * 2;
         return (bytes + ACTIVATION_ALIGN - 1) / ACTIVATION_ALIGN * ACTIVATION_ALIGN;
@@ -45,6 +45,10 @@ static inline size_t activation_bytes_max(uint32_t n) {
 /* Offsets of the pieces of a column. */
 static inline size_t i16_scales_offset(uint32_t n) {
         return (size_t) n * 2;
+}
+
+static inline size_t i16_sums_offset(uint32_t n) {
+        return (size_t) n * 2 + (size_t) (n / 32) * 4;
 }
 
 static inline size_t i8_scales_offset(uint32_t n) {

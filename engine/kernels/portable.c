@@ -71,11 +71,15 @@ static float largest_magnitude(const float *x, uint32_t count) {
 static void prepare_i16(const float *x, uint32_t n, uint8_t *column) {
         int16_t *codes = (int16_t *) (void *) column;
         float *scales = (float *) (void *) (column + i16_scales_offset(n));
+        int32_t *sums = (int32_t *) (void *) (column + i16_sums_offset(n));
         for (uint32_t b = 0; b < n / 32; b++) {
                 float largest = largest_magnitude(x + b * 32, 32), inverse = inverse_scale(largest, 32767.0f);
                 scales[b] = largest / 32767.0f;
-                for (uint32_t i = b * 32; i < b * 32 + 32; i++)
+                sums[b] = 0;
+                for (uint32_t i = b * 32; i < b * 32 + 32; i++) {
                         codes[i] = (int16_t) to_code(x[i] * inverse, 32767.0f);
+                        sums[b] += codes[i];
+                }
         }
 }
 

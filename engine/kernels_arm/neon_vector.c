@@ -44,12 +44,17 @@ ALWAYS_INLINE float inverse_scale(float largest, float limit) {
 void neon_prepare_i16(const float *x, uint32_t n, uint8_t *column) {
         int16_t *codes = (int16_t *) (void *) column;
         float *scales = (float *) (void *) (column + i16_scales_offset(n));
+        int32_t *sums = (int32_t *) (void *) (column + i16_sums_offset(n));
         for (uint32_t b = 0; b < n / 32; b++, x += 32, codes += 32) {
                 float largest = largest_magnitude(x, 32), inverse = inverse_scale(largest, 32767.0f);
                 scales[b] = largest / 32767.0f;
+                sums[b] = 0;
                 UNROLL
-                for (int i = 0; i < 32; i += 8)
-                        vst1q_s16(codes + i, whole_8(x + i, inverse, -32767, 32767));
+                for (int i = 0; i < 32; i += 8) {
+                        int16x8_t eight = whole_8(x + i, inverse, -32767, 32767);
+                        vst1q_s16(codes + i, eight);
+                        sums[b] += vaddlvq_s16(eight);
+                }
         }
 }
 

@@ -46,15 +46,21 @@ ALWAYS_INLINE __m256 inverse_scale(float largest, float limit) {
 
 void avx2_prepare_i16(const float *x, uint32_t n, uint8_t *column) {
         float *scales = (float *) (void *) (column + i16_scales_offset(n));
+        int32_t *sums = (int32_t *) (void *) (column + i16_sums_offset(n));
         for (uint32_t b = 0; b < n / 32; b++, x += 32, column += 64) {
                 float largest = largest_lane(largest_of_32(x, _mm256_setzero_ps()));
                 __m256 inverse = inverse_scale(largest, 32767.0f);
+                __m256i all = _mm256_setzero_si256();
                 scales[b] = largest / 32767.0f;
                 for (int i = 0; i < 2; i++) {
                         __m256i packed = _mm256_packs_epi32(whole_8(x + 16 * i, inverse, 32767.0f),
                                                             whole_8(x + 16 * i + 8, inverse, 32767.0f));
                         store_256(column + 32 * i, _mm256_permute4x64_epi64(packed, 0xd8));
+                        all = _mm256_add_epi32(all, _mm256_madd_epi16(packed, _mm256_set1_epi16(1)));
                 }
+                __m128i half = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+                half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+                sums[b] = _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
         }
 }
 

@@ -205,13 +205,4 @@ ALWAYS_INLINE i32s sums_of_lanes(const i32s v[LANES]) {
         return (i32s) _mm256_permute2x128_si256(a, b, 0x20) + (i32s) _mm256_permute2x128_si256(a, b, 0x31);
 }
 
-/* The sum of 32 numbers of 16 bits. */
-ALWAYS_INLINE int32_t sum_of_codes(const uint8_t *codes) {
-        const i32s ones = (i32s) _mm256_set1_epi16(1);
-        __m256i all = (__m256i) add_pairs(add_pairs((i32s){ 0 }, load_lanes(codes), ones), load_lanes(codes + 32), ones);
-        __m128i half = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
-        half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
-        return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
-}
-
 #endif

@@ -202,8 +202,4 @@ ALWAYS_INLINE i32s sums_of_lanes(const i32s v[LANES]) {
         return (i32s) _mm512_add_epi32(_mm512_shuffle_i32x4(t[0], t[1], 0x88), _mm512_shuffle_i32x4(t[0], t[1], 0xdd));
 }
 
-ALWAYS_INLINE int32_t sum_of_codes(const uint8_t *codes) {
-        return _mm512_reduce_add_epi32(_mm512_madd_epi16((__m512i) load_lanes(codes), _mm512_set1_epi16(1)));
-}
-
 #endif

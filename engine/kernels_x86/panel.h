@@ -59,19 +59,18 @@ ALWAYS_INLINE void panel_store(const struct product *p, uint32_t r, uint32_t c, 
 }
 
 /*
- * With one column a product is as fast as its weights arrive, and rows in step are no pattern that the processor fetches ahead by
+ * With few columns a product is as fast as its weights arrive, and rows in step are no pattern that the processor fetches ahead by
  * itself. Rows lie one after another, so each step of COUNT rows from R asks for as many bytes as it uses, of the rows behind these.
  */
 ALWAYS_INLINE void fetch_ahead(const struct product *p, uint32_t r, uint32_t count, uint32_t step, size_t step_bytes) {
         uintptr_t next = (uintptr_t) p->rows + (r + count) * p->row_bytes + step * count * step_bytes;
-
         for (size_t at = 0; at < count * step_bytes; at += 64)
                 _mm_prefetch((const char *) (next + at), _MM_HINT_T0);
 }
 
 /*
- * What panels of COUNT rows from R are made of at the STEP behind this one, of so many bytes of each row. With few columns that is as soon needed as
- * it comes, so it is asked for in the order of memory, as with one; with many that would have left the cache again.
+ * What panels are made of at the STEP behind this one, COUNT rows from R with so many bytes of each. With few columns that is needed as soon as it
+ * comes, so it is asked for in the order of memory, a panel ahead; with many it would have left the cache again by then.
  */
 #define COLUMNS_FEW 16u
 ALWAYS_INLINE void fetch_panels(const struct product *p, uint32_t r, uint32_t count, uint32_t step, size_t step_bytes) {

@@ -21,6 +21,7 @@ struct panel {
 /* One column alone meets codes as they are unpacked. */
 struct one_column {
         const uint8_t *codes; /* of its block */
+        int32_t sum;          /* of these */
         i32s whole[2];
 };
 
@@ -60,6 +61,8 @@ ALWAYS_INLINE u16s fifth_bits(i32s bits, unsigned pair) {
 /* Nibbles as they are, with FIFTH bits or NULL, less BELOW. */
 ALWAYS_INLINE void put_nibbles(struct panel *panel, struct one_column *one, const i32s dwords[4], const i32s *fifth,
                                uint16_t below) {
+        if (one)
+                one->whole[0] -= below * one->sum; /* all at once */
         UNROLL
         for (unsigned i = 0; i < 8; i++) {
                 u16s both = two_bytes(dwords[i / 2], (int) i % 2, false);
@@ -69,7 +72,7 @@ ALWAYS_INLINE void put_nibbles(struct panel *panel, struct one_column *one, cons
                         unsigned pair = 8 * half + i;
                         if (fifth)
                                 codes[half] |= fifth_bits(*fifth, pair);
-                        put(panel, one, pair, (i32s) (codes[half] - below));
+                        put(panel, one, pair, one ? (i32s) codes[half] : (i32s) (codes[half] - below));
                 }
         }
 }
@@ -166,13 +169,17 @@ ALWAYS_INLINE const uint8_t *codes_at(const struct product *p, uint32_t c, uint3
         return column_at(p, c) + b * (size_t) (2 * BLOCK_VALUES);
 }
 
+ALWAYS_INLINE int32_t sum_at(const struct product *p, uint32_t c, uint32_t b) {
+        return ((const int32_t *) (const void *) (column_at(p, c) + i16_sums_offset(p->n)))[b];
+}
+
 /* Adds a block's whole numbers, and where it has offsets these times the sum of the column's codes. */
 ALWAYS_INLINE f32s finish(const struct panel *panel, const struct product *p, uint32_t c, uint32_t b, bool has_offset, i32s whole,
                           f32s sum) {
         const float *scales = (const float *) (const void *) (column_at(p, c) + i16_scales_offset(p->n));
         f32s value = load_floats(panel->scale) * __builtin_convertvector(whole, f32s);
         if (has_offset)
-                value = fma_lanes(load_floats(panel->offset), (f32s){ 0 } + (float) sum_of_codes(codes_at(p, c, b)), value);
+                value = fma_lanes(load_floats(panel->offset), (f32s){ 0 } + (float) sum_at(p, c, b), value);
         return fma_lanes((f32s){ 0 } + scales[b], value, sum);
 }
 
@@ -242,7 +249,7 @@ ALWAYS_INLINE void multiply_one_column(const struct product *p, uint32_t r, unpa
         f32s sum = (f32s){ 0 };
         for (uint32_t b = 0; b < p->n / BLOCK_VALUES; b++) {
                 const struct panel_rows rows = panel_rows_at(p, r, b, block_bytes, space);
-                struct one_column one = { codes_at(p, 0, b), { { 0 } } };
+                struct one_column one = { codes_at(p, 0, b), sum_at(p, 0, b), { { 0 } } };
                 fetch_ahead(p, r, LANES, b, block_bytes);
                 unpack(&panel, &one, &rows);
                 sum = finish(&panel, p, 0, b, has_offset, one.whole[0] + one.whole[1], sum);
