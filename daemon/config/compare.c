@@ -30,6 +30,11 @@ static void show_sensors(const struct sensor_keys *k, struct shown *s) {
                 used += (size_t) snprintf(s->text + used, sizeof s->text - used, "%s%08x", i ? ", " : "", k->keys[i]);
 }
 
+static void show_cpus(const struct cpu_list *l, struct shown *s) {
+        char text[CPU_LIST_TEXT_BYTES];
+        (void) snprintf(s->text, sizeof s->text, "%.159s", cpu_list_is_empty(l) ? "all" : cpu_list_text(l, text));
+}
+
 static void show_count(uint64_t number, const char *unit, struct shown *s) {
         (void) snprintf(s->text, sizeof s->text, "%llu%s", (unsigned long long) number, unit);
 }
@@ -75,6 +80,7 @@ static struct shown show(const struct key *key, const void *owner) {
         case VALUE_CLASS: text = *(const bool *) field ? "batch" : "interactive"; break;
         case VALUE_NUMBER: (void) snprintf(s.text, sizeof s.text, "%d", *(const int *) field); break;
         case VALUE_KV_TYPE: text = kv_type_name(*(const enum kv_type *) field); break;
+        case VALUE_CPUS: show_cpus(field, &s); break;
         case VALUE_SPECULATE: text = speculate_name(*(const enum speculate *) field); break;
         case VALUE_LOG_LEVEL: text = log_level_name(*(const enum log_level *) field); break;
         case VALUE_NAMES: show_names(owner, &s); break;

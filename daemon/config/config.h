@@ -16,6 +16,7 @@
 
 #include "daemon/base/sensor_keys.h"
 #include "daemon/system/log.h"
+#include "engine/base/cpu_list.h"
 #include "policy/base/kv_type.h"
 #include "policy/base/speculate.h"
 
@@ -51,10 +52,11 @@ struct config_model {
         enum kv_type
                 kv_floor; /* what it may be loaded with, or lowered to, where there is not; one above kv_type counts as kv_type */
         enum speculate speculate;
-        uint32_t threads;  /* 0: one per processor */
-        char *wrong;       /* why it cannot be used whatever its file is: the first mistake in its models.d file; NULL */
-        bool discovered;   /* found in the models directory, no models.d entry */
-        uint64_t file_key; /* made of its files' identities, sizes and times as they were found; 0: none was there */
+        uint32_t threads;     /* 0: one per core */
+        struct cpu_list cpus; /* that its engine runs on; empty: any */
+        char *wrong;          /* why it cannot be used whatever its file is: the first mistake in its models.d file; NULL */
+        bool discovered;      /* found in the models directory, no models.d entry */
+        uint64_t file_key;    /* made of its files' identities, sizes and times as they were found; 0: none was there */
 };
 
 /* A file or folder of the models directory that gives no model, and why: "the link leads nowhere". */

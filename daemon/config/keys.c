@@ -5,6 +5,7 @@
  * headroom.conf as defaults for all, and in [model] of a file in models.d for that one.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,6 +209,27 @@ static const char *set_speculate(struct loader *l, const struct key *key, void *
         return speculate_by_name(value, field) ? "is no way to speculate; write auto, off or lookup" : NULL;
 }
 
+static const char *set_cpus(struct loader *l, const struct key *key, void *field, const char *value) {
+        static char sentence[128];
+        struct cpu_list cpus = { { 0 } };
+        cpu_set_t ours;
+
+        (void) l, (void) key;
+        if (strcmp(value, "all") != 0 && cpu_list_read(value, &cpus) < 0)
+                return "is no list of processors; write their numbers, such as 0-3,8, or all";
+        if (sched_getaffinity(0, sizeof ours, &ours) < 0)
+                CPU_ZERO(&ours); /* more of them than this can hold: the kernel decides */
+        for (uint32_t i = 0; i < CPU_LIST_CPUS && CPU_COUNT(&ours) > 0; i++)
+                if (cpu_list_has(&cpus, i) && !CPU_ISSET(i, &ours)) {
+                        (void) snprintf(sentence, sizeof sentence,
+                                        "names processor %u, which headroomd may not use or is not there; see nproc and lscpu",
+                                        i);
+                        return sentence;
+                }
+        *(struct cpu_list *) field = cpus;
+        return NULL;
+}
+
 static const char *set_log_level(struct loader *l, const struct key *key, void *field, const char *value) {
         (void) l, (void) key;
         return log_level_by_name(value, field) ? "is no level of the log; write debug, info, warning or error" : NULL;
@@ -409,6 +431,7 @@ static const struct key keys[] = {
         IN_BOTH("kv_floor", LOADED, set_kv_type, kv_floor, 0, 0),
         IN_BOTH("speculate", LOADED, set_speculate, speculate, 0, 0),
         IN_BOTH("threads", LOADED, set_count, threads, 0, 512),
+        IN_BOTH("cpus", LOADED, set_cpus, cpus, 0, 0),
         IN_BOTH("class", NOW, set_class, batch, 0, 0),
         IN_MODEL("name", NOW, set_name, id, 0, 0),
         IN_MODEL("path", LOADED, set_text, path, 0, 0),
@@ -435,6 +458,7 @@ static const struct {
         { set_hosts, VALUE_TEXT },          { set_origins, VALUE_TEXT },
         { set_sensors, VALUE_SENSORS },     { set_keys, VALUE_TEXT },
         { set_hours, VALUE_TEXT },          { set_speculate, VALUE_SPECULATE },
+        { set_cpus, VALUE_CPUS },
 };
 
 enum value_kind key_kind(const struct key *key) {

@@ -76,6 +76,7 @@ enum value_kind {
         VALUE_NUMBER,
         VALUE_KV_TYPE,
         VALUE_SPECULATE,
+        VALUE_CPUS,
         VALUE_LOG_LEVEL,
         VALUE_NAMES,
         VALUE_SENSORS

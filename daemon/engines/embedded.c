@@ -45,6 +45,7 @@ static int start(struct model *m, const struct engine_start *with) {
                 .kv_tokens_max = model_pool_full(m),
                 .parallel = m->config->parallel,
                 .threads = m->config->threads,
+                .cpus = m->config->cpus,
                 .kv_type = m->form.kv_type,
                 .kv_floor = m->config->kv_floor,
                 .speculate = m->config->speculate,

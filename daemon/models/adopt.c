@@ -50,7 +50,8 @@ static bool has_other_file(const struct config_model *a, const struct config_mod
 
 static bool has_other_shape(const struct config_model *a, const struct config_model *b) {
         return a->context != b->context || a->kv_tokens != b->kv_tokens || a->parallel != b->parallel ||
-               a->kv_type != b->kv_type || a->kv_floor != b->kv_floor || a->threads != b->threads || a->speculate != b->speculate;
+               a->kv_type != b->kv_type || a->kv_floor != b->kv_floor || a->threads != b->threads ||
+               a->speculate != b->speculate || memcmp(&a->cpus, &b->cpus, sizeof(a->cpus)) != 0;
 }
 
 /* Its size is asked for again; where that is under way for a load, the load begins anew, and those who wait for it wait on. */

@@ -180,9 +180,10 @@ static void on_child_exit(void *user, struct child_exit exit) {
 }
 
 /* All words but those for the parts of the model. */
-#define ARGUMENTS_FIXED 25
+#define ARGUMENTS_FIXED 27
 
-static void fill_arguments(struct arguments *a, const struct engine_settings *s) {
+/* CPUS is room for words of its own. */
+static void fill_arguments(struct arguments *a, const struct engine_settings *s, char cpus[CPU_LIST_TEXT_BYTES]) {
         arguments_add(a, "headroom-engine");
         arguments_add(a, "worker");
         arguments_add_number(a, "--socket", CHILD_CHANNEL_SOCKET);
@@ -202,19 +203,24 @@ static void fill_arguments(struct arguments *a, const struct engine_settings *s)
         arguments_add(a, speculate_name(s->speculate));
         if (s->threads > 0)
                 arguments_add_number(a, "--threads", s->threads);
+        if (!cpu_list_is_empty(&s->cpus)) {
+                arguments_add(a, "--cpus");
+                arguments_add(a, cpu_list_text(&s->cpus, cpus));
+        }
         arguments_add_number(a, "--parallel", s->parallel);
 }
 
 /* FDS: those of the model, then the engine's end of the files socket. */
 static int start_worker(uv_loop_t *loop, const struct engine_settings *s, const int *fds, struct engine_process *e) {
         struct arguments a;
+        char cpus[CPU_LIST_TEXT_BYTES];
         static const struct child_events events = { .on_bytes = on_bytes,
                                                     .on_channel_end = on_channel_end,
                                                     .on_exit = on_child_exit };
         int r = arguments_init(&a, ARGUMENTS_FIXED + 2 * (size_t) s->model_fds_count);
         if (r < 0)
                 return r;
-        fill_arguments(&a, s);
+        fill_arguments(&a, s, cpus);
         struct child_spec spec = {
                 .path = s->path,
                 .arguments = a.all,

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "daemon/system/child.h"
+#include "engine/base/cpu_list.h"
 #include "policy/base/kv_type.h"
 #include "policy/base/speculate.h"
 
@@ -27,7 +28,8 @@ struct engine_settings {
         const int *model_fds; /* stay the caller's */
         uint32_t model_fds_count;
         uint32_t context, kv_tokens, kv_tokens_max, parallel;
-        uint32_t threads; /* 0: the engine decides */
+        uint32_t threads;     /* 0: the engine decides */
+        struct cpu_list cpus; /* empty: any */
         enum kv_type kv_type;
         enum kv_type
                 kv_floor; /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */

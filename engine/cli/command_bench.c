@@ -36,7 +36,7 @@ static const struct option_row options[] = {
           .help = "decode of N tokens, one at a time (default 128; 0: leave out)" },
         { "depth", 'd', "N", option_number, AT(depth), 0, TOKENS_MAX, .help = "both after N tokens of context (default 0)" },
         { "repeat", 'r', "N", option_number, AT(repeats), 1, REPEATS_MAX, .help = "times, after one to warm up (default 5)" },
-        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per processor)" },
+        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per core)" },
         { "batch", 'b', "N", option_number, AT(batch), 1, SINGLE_BATCH_MAX, .help = "tokens per pass of prefill (default 512)" },
         { "kv", 0, "TYPE", option_kv, AT(kv), .help = "precision of the KV cache: f16 (default), q8_0, q4_0" },
         { "json", 0, NULL, option_flag, AT(json),

@@ -49,7 +49,7 @@ static const struct option_row options[] = {
         { "raw", 0, NULL, option_flag, AT(raw), .help = "do not scale to length 1" },
         { "truncate", 0, NULL, option_flag, AT(truncate), .help = "of a text that is too long, take the beginning" },
         { "kv", 0, "TYPE", option_kv, AT(kv), .help = "precision of keys and values: f16 (default), q8_0, q4_0" },
-        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per processor)" },
+        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per core)" },
         { 0 },
 };
 

@@ -20,6 +20,7 @@
 #include "engine/model/model.h"
 #include "engine/gguf/files.h"
 #include "engine/cli/options.h"
+#include "engine/runtime/processors.h"
 #include "engine/runtime/parts.h"
 #include "engine/base/printable.h"
 #include "engine/worker/sandbox.h"
@@ -166,6 +167,8 @@ int command_inspect(int argc, char **argv) {
                 return code;
         if (a.path && open_path(&a) < 0)
                 return EXIT_FAILED;
+        if (a.load.threads == 0)
+                a.load.threads = processors_available(); /* sysfs is not to be seen from inside */
         int r = sandbox_enter(&locked);
         if (r < 0) {
                 fprintf(stderr, NAME "cannot lock itself in: %s\n", strerror(-r));

@@ -29,7 +29,7 @@ static const struct option_row options[] = {
         { "kv", 0, "TYPE", option_kv, AT(kv), .help = "precision of the KV cache: f16 (default), q8_0, q4_0" },
         { "batch", 'b', "N", option_number, AT(batch), 1, SINGLE_BATCH_MAX,
           .help = "tokens per pass of the prompt (default 512)" },
-        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per processor)" },
+        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per core)" },
         { 0 },
 };
 

@@ -57,7 +57,7 @@ static const struct option_row options[] = {
         { "context", 0, "N", option_number, AT(context), 8, N_CTX_MAX, .help = "tokens of a chunk (default 512)" },
         { "chunks", 0, "N", option_number, AT(chunks), 1, UINT32_MAX,
           .help = "at most so many chunks, from the beginning (default: all)" },
-        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per processor)" },
+        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per core)" },
         { "save", 0, NULL, option_flag, AT(save), .help = "remember the result, for `headroomctl fit` to show" },
         { "json", 0, NULL, option_flag, AT(json), .help = "one JSON object instead of text" },
         { "quiet", 'q', NULL, option_flag, AT(quiet), .help = "no progress on standard error" },

@@ -80,7 +80,7 @@ static const struct option_row options[] = {
           .help = "guess the tokens to come: auto (default: while it pays), off, lookup (wherever the text\n"
                   "repeats itself)" },
         { "threads", 't', "N", option_number, AT(config.threads), 1, THREADS_MAX,
-          .help = "threads (default: one per processor)" },
+          .help = "threads (default: one per core)" },
         { "stats", 0, NULL, option_flag, AT(stats), .help = "tokens per second, on standard error" },
         { 0 },
 };

@@ -14,6 +14,7 @@
 #include "engine/base/bounds.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/options.h"
+#include "engine/runtime/processors.h"
 #include "engine/worker/sandbox.h"
 #include "engine/wire/wire.h"
 #include "engine/worker/worker.h"
@@ -21,6 +22,7 @@
 struct arguments {
         struct engine_config config;
         struct descriptors socket, model, files;
+        struct cpu_list cpus;
 };
 
 #define AT(field) offsetof(struct arguments, field)
@@ -46,8 +48,8 @@ static const struct option_row options[] = {
         { "speculate", 0, "HOW", option_speculate, AT(config.speculate),
           .help = "guess the tokens to come: auto (default: while it pays), off, lookup (wherever the text\n"
                   "repeats itself)" },
-        { "threads", 't', "N", option_number, AT(config.threads), 1, THREADS_MAX,
-          .help = "threads (default: one per processor)" },
+        { "threads", 't', "N", option_number, AT(config.threads), 1, THREADS_MAX, .help = "threads (default: one per core)" },
+        { "cpus", 0, "LIST", option_cpus, AT(cpus), .help = "run on these processors alone: 0-3,8 (default: wherever it may)" },
         { "parallel", 0, "N", option_number, AT(config.parallel), 1, WIRE_PARALLEL_MAX,
           .help = "requests computed together, 1 to 64 (default 4)" },
         { "prefill-chunk", 0, "N", option_number, AT(config.prefill_chunk), 1, PREFILL_CHUNK_MAX,
@@ -75,6 +77,16 @@ static bool tie_to_parent(pid_t parent) {
         return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
 }
 
+/* Here and not later: which of them are cores is not to be seen from inside the sandbox. */
+static int use_processors(struct arguments *a) {
+        int r = cpu_list_is_empty(&a->cpus) ? 0 : processors_use(&a->cpus);
+        if (r < 0)
+                fprintf(stderr, "headroom-engine worker: cannot run on the processors of --cpus: %s\n", strerror(-r));
+        if (a->config.threads == 0)
+                a->config.threads = processors_available();
+        return r;
+}
+
 int command_worker(int argc, char **argv) {
         pid_t parent = getppid();
         struct arguments a = { .config = engine_config_default() };
@@ -88,8 +100,11 @@ int command_worker(int argc, char **argv) {
         if (!tie_to_parent(parent))
                 return EXIT_DONE;
         a.config.pressure_fd = readahead_open_pressure();
+        int r = use_processors(&a);
+        if (r < 0)
+                return EXIT_FAILED;
         struct sandbox_report report;
-        int r = sandbox_enter(&report);
+        r = sandbox_enter(&report);
         if (r < 0) {
                 fprintf(stderr, "headroom-engine worker: cannot lock itself in: %s\n", strerror(-r));
                 return EXIT_FAILED;

@@ -16,6 +16,7 @@
 
 #include "engine/base/bounds.h"
 #include "engine/cli/commands.h"
+#include "engine/base/cpu_list.h"
 #include "policy/base/kv_type.h"
 #include "policy/base/speculate.h"
 #include "engine/tokenizer/tokenizer.h"
@@ -66,6 +67,11 @@ int option_kv(const struct option_row *o, void *at, const char *value) {
 int option_speculate(const struct option_row *o, void *at, const char *value) {
         (void) o;
         return speculate_by_name(value, at);
+}
+
+int option_cpus(const struct option_row *o, void *at, const char *value) {
+        (void) o;
+        return cpu_list_read(value, at);
 }
 
 int option_tokens(const struct option_row *o, void *at, const char *value) {

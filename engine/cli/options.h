@@ -35,6 +35,7 @@ option_take option_text;       /* a const char *, borrowed from argv */
 option_take option_number;     /* a uint32_t, MIN .. MAX */
 option_take option_kv;         /* an enum kv_type */
 option_take option_speculate;  /* an enum speculate */
+option_take option_cpus;       /* a struct cpu_list */
 option_take option_tokens;     /* appends a list such as "1,2,3", none negative, to a struct token_list */
 option_take option_descriptor; /* appends to a struct descriptors */
 

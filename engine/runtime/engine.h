@@ -29,7 +29,7 @@ struct engine_config {    /* start from engine_config_default */
         uint32_t kv_tokens_max; /* that it can grow to; 0: it does not */
         enum kv_type kv;
         enum kv_type kv_floor; /* the least precision it may be taken down to; raised to one that the heads can have */
-        uint32_t threads;      /* 0: as many as there are processors for us */
+        uint32_t threads;      /* 0: as many as there are cores for us */
         uint32_t parallel;
         uint32_t prefill_chunk;
         bool lookups; /* scheduler/scheduler.h: prefixes in files */

@@ -2,17 +2,10 @@
 #include "engine/runtime/parts.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
-uint32_t processors_available(void) {
-        cpu_set_t set;
-        if (sched_getaffinity(0, sizeof(set), &set) < 0)
-                return 1;
-        int count = CPU_COUNT(&set);
-        return count > 0 ? (uint32_t) count : 1;
-}
+#include "engine/runtime/processors.h"
 
 int parts_failed(struct gguf_error *reterr, int error, const char *what) {
         (void) snprintf(reterr->text, sizeof(reterr->text), "%s: %s", what, strerror(-error));

@@ -9,11 +9,8 @@
 #include "engine/kv/cache.h"
 #include "engine/compute/threads.h"
 
-/* Processors that this process may run on; at least 1. */
-uint32_t processors_available(void);
-
 /* Each: 0 and *ret, or -errno and the sentence. */
-int parts_open_threads(uint32_t threads, struct threads **ret, struct gguf_error *reterr); /* 0: one per processor */
+int parts_open_threads(uint32_t threads, struct threads **ret, struct gguf_error *reterr); /* 0: one per core */
 int parts_open_cache(const struct hparams *s, uint32_t tokens, enum kv_type type, struct kv_cache **ret,
                      struct gguf_error *reterr);
 

@@ -17,9 +17,10 @@ class Choices(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         demo = os.path.join(headroomd.DEMO, "headroom-demo.gguf")
+        cls.processor = min(os.sched_getaffinity(0))
         cls.daemon = Daemon("[models]\ncontext = 1024\nkeep_alive = forever\n", models={name: demo for name in ("demo.gguf", "few.gguf", "plain.gguf", "guessing.gguf")},
                             model_confs={"demo.conf": "[model]\npath = demo.gguf\nparallel = 8\nkv_tokens = 4096\n",
-                                         "few.conf": "[model]\npath = few.gguf\nparallel = 2\nqueue = 1\nkv_tokens = 1024\n",
+                                         "few.conf": "[model]\npath = few.gguf\nparallel = 2\nqueue = 1\nkv_tokens = 1024\n" f"cpus = {cls.processor}\n",
                                          "plain.conf": "[model]\npath = plain.gguf\nspeculate = off\n",
                                          "guessing.conf": "[model]\npath = guessing.gguf\nspeculate = lookup\n"})
 
@@ -47,6 +48,12 @@ class Choices(unittest.TestCase):
         self.assertEqual(usage["prompt_tokens"], alone[0]["usage"]["prompt_tokens"])
         self.assertEqual(usage["completion_tokens"], sum(a["usage"]["completion_tokens"] for a in alone))
         self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
+
+    def test_processors(self):
+        """An engine keeps to the processors that its model's section names, with all its threads. (Its answers are compared above with another's.)"""
+        self.alone(0)
+        tasks = os.listdir(f"/proc/{self.daemon.model('few')['pid']}/task")
+        self.assertEqual([os.sched_getaffinity(int(task)) for task in tasks], [{self.processor}] * len(tasks))
 
     def test_guessed_tokens(self):
         """Guesses at tokens change no answer of several, nor its log-probabilities, and the status tells how many were right."""

@@ -1,5 +1,6 @@
 /* test_compare.c - the differences between two configurations in words, what of them takes effect, and a look at the directory alone. */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -115,6 +116,27 @@ static void test_settings(void **state) {
         config_free(same);
 }
 
+/* Any that we may use ourselves is one of them. */
+static void test_processors(void **state) {
+        char keys[64], expected[128];
+        cpu_set_t ours;
+        uint32_t own = 0;
+
+        (void) state;
+        assert_int_equal(sched_getaffinity(0, sizeof ours, &ours), 0);
+        while (!CPU_ISSET(own, &ours))
+                own++;
+        (void) snprintf(keys, sizeof keys, "[models]\ncpus = %u\n", own);
+        put_old("models/a.gguf");
+        struct config *any = read_config(""), *one = read_config(keys);
+        assert_true(cpu_list_is_empty(&any->models[0].cpus));
+        assert_true(cpu_list_has(&one->models[0].cpus, own));
+        (void) snprintf(expected, sizeof expected, "~ model a: cpus: all -> %u, from its next load\n", own);
+        assert_changes(any, one, expected);
+        config_free(any);
+        config_free(one);
+}
+
 static void test_a_look_at_the_directory(void **state) {
         struct config *now, *next;
         char path[256];
@@ -160,6 +182,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_key_has_a_kind),
                 cmocka_unit_test_setup_teardown(test_settings, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_processors, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_a_look_at_the_directory, set_up, remove_root),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
