@@ -25,7 +25,6 @@
 #define PASS_REQUESTS             4u   /* when it is told nothing else: they size its scratch memory */
 #define PASS_REQUESTS_MAX         16u
 #define THREADS_MAX               512u /* as many as the engine accepts */
-#define PROCESSORS_MAX            4096u
 
 #define BANDWIDTH_TEST_MS         300 /* long enough for some undisturbed passes, too short to wait for */
 #define BANDWIDTH_PASSES_MIN      5u

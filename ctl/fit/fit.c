@@ -33,7 +33,7 @@ struct wish {
         uint32_t contexts_count; /* 0: those of fit_contexts */
         bool kv_types[KV_TYPE_COUNT];
         uint32_t parallel;
-        uint32_t threads; /* 0: one per processor */
+        uint32_t threads; /* 0: one per core */
         double bandwidth; /* bytes per second; negative: to be measured */
 };
 
@@ -224,7 +224,7 @@ static void fill_rows(struct fit_report *report, const struct wish *w) {
 
 static int report_fit(const struct invocation *in, const struct wish *w, const struct hparams *hparams, const struct machine *m,
                       const struct admission_limits *limits) {
-        uint32_t threads = w->threads ? w->threads : m->processors;
+        uint32_t threads = w->threads ? w->threads : m->cores;
         struct fit_report report = {
                 .path = in->args[0],
                 .hparams = hparams,

@@ -6,9 +6,7 @@
  */
 #include "ctl/fit/machine.h"
 
-#include <assert.h>
 #include <dirent.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +16,7 @@
 #include "daemon/base/fields.h"
 #include "daemon/base/proc_file.h"
 #include "engine/base/cleanup.h"
+#include "engine/compute/processors.h"
 
 #define ENGINE_COMM "headroom-engine" /* 15 characters: all of what the kernel keeps */
 
@@ -54,16 +53,6 @@ static void find_engines(const char *proc, struct machine *m) {
                         consider_process(proc, entry->d_name, m);
 }
 
-/* As the engine counts, when it is not told how many threads to start. */
-static uint32_t count_processors(void) {
-        cpu_set_t *allowed = CPU_ALLOC(PROCESSORS_MAX);
-        size_t size = CPU_ALLOC_SIZE(PROCESSORS_MAX);
-        assert(allowed);
-        int count = sched_getaffinity(0, size, allowed) == 0 ? CPU_COUNT_S(size, allowed) : 1;
-        CPU_FREE(allowed);
-        return count > 0 ? (uint32_t) count : 1;
-}
-
 /* The limits of the control groups above us: SNAPSHOT becomes what they leave of it. */
 static void lower_to_groups(const char *proc, const char *sys, struct memory_seen *seen, char limit_path[PLACE_MAX]) {
         struct cgroup_limits limits;
@@ -85,7 +74,7 @@ int machine_read(const char *proc, const char *sys, struct machine *ret) {
         m.ram_bytes = seen.total_bytes;
         m.available_bytes = seen.available_bytes;
         find_engines(proc, &m);
-        m.processors = count_processors();
+        m.cores = processors_available(); /* as the engine counts where it is not told how many threads to start */
         *ret = m;
         return 0;
 }

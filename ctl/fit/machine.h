@@ -24,7 +24,7 @@ struct machine {
         struct machine_engine engines[ACCOUNTS_MAX];
         uint32_t engines_count;
         char limit_path[PLACE_MAX]; /* of the cgroup whose limit is ram_bytes; "" when it is the host's own memory */
-        uint32_t processors;        /* processors that we may run on */
+        uint32_t cores;             /* of the processors that we may run on */
 };
 
 /* PROC and SYS are "/proc" and "/sys", or directories of fixtures in tests. 0, or -errno when PROC/meminfo cannot be read. */

@@ -97,15 +97,15 @@
 #define KV_POOL_TOKENS_MAX   (1u << 24) /* the most that an engine takes */
 #define CONTEXT_DEFAULT \
         4096 /* the least that context = auto comes to, or what the model was trained for; it, where a file does not say */
-#define FREED_WAIT_MAX_MS      1000 /* the process is gone, but its memory does not show as free: others took it */
-#define FREED_POLL_MS          50
-#define FREED_BYTES_MIN        (256ull << 20) /* smaller than this drowns in what other programs do meanwhile */
-#define WATCH_MS               1000           /* between two looks at whether an engine is stopped: a few microseconds of /proc */
-#define MEASURE_INTERVAL_MS    1000           /* between two looks at one engine where something runs ... */
-#define MEASURE_WANTED_MS      100            /* ... or has just changed ... */
-#define MEASURE_DUTY           50 /* ... and at least so many times what the last look took: page tables of big models take long to walk */
-#define MEASURE_IDLE_MS        30000      /* an engine where nothing runs hardly changes */
-#define FOOTPRINTS_BYTES_MAX   (1u << 20) /* the file of what was learned: about 200 bytes a model */
+#define FREED_WAIT_MAX_MS    1000 /* the process is gone, but its memory does not show as free: others took it */
+#define FREED_POLL_MS        50
+#define FREED_BYTES_MIN      (256ull << 20) /* smaller than this drowns in what other programs do meanwhile */
+#define WATCH_MS             1000           /* between two looks at whether an engine is stopped: a few microseconds of /proc */
+#define MEASURE_INTERVAL_MS  1000           /* between two looks at one engine where something runs ... */
+#define MEASURE_WANTED_MS    100            /* ... or has just changed ... */
+#define MEASURE_DUTY         50 /* ... and at least so many times what the last look took: page tables of big models take long to walk */
+#define MEASURE_IDLE_MS      30000      /* an engine where nothing runs hardly changes */
+#define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
 #define FOOTPRINTS_TIME_MAX_MS 86400000.0 /* no load and no usual request takes a day: more is damage */
 
 /* The most that a configuration or an operator may protect a model from others, and a client: longer than any pause between two questions. */

@@ -20,7 +20,7 @@
 #include "engine/model/model.h"
 #include "engine/gguf/files.h"
 #include "engine/cli/options.h"
-#include "engine/runtime/processors.h"
+#include "engine/compute/processors.h"
 #include "engine/runtime/parts.h"
 #include "engine/base/printable.h"
 #include "engine/worker/sandbox.h"
@@ -53,7 +53,7 @@ static const struct option_row options[] = {
           .help = "guess the tokens to come: auto (default: while it pays), off, lookup (wherever the text\n"
                   "repeats itself)" },
         { "threads", 't', "N", option_number, AT(load.threads), 1, THREADS_MAX,
-          .help = "threads (default: as many as there are processors)" },
+          .help = "threads (default: one per core)" },
         { 0 },
 };
 

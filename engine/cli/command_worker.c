@@ -14,7 +14,7 @@
 #include "engine/base/bounds.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/options.h"
-#include "engine/runtime/processors.h"
+#include "engine/compute/processors.h"
 #include "engine/worker/sandbox.h"
 #include "engine/wire/wire.h"
 #include "engine/worker/worker.h"

@@ -90,18 +90,22 @@ static void score(struct tile_state *c, struct kv_rows keys, struct span rows, u
         });
 }
 
+/* What was mixed of COLUMN becomes relative to LARGEST. */
+static void rescale(const struct attention *a, struct softmax *s, uint32_t column, float largest) {
+        uint32_t d = a->hparams->d_head_v;
+        float factor = expf(s->maxima[column] - largest);
+        a->kernels->scale(s->mixed + column * (size_t) d, factor, d);
+        s->sums[column] *= factor;
+        s->maxima[column] = largest;
+}
+
 /* Turns scores into weights relative to the largest score so far, and what was mixed before into the same measure. */
 static void softmax_block(struct tile_state *c, uint32_t column, uint32_t rows) {
         const struct kernels *k = c->a->kernels;
         float *scores = c->scores + column * (size_t) KV_BLOCK_TOKENS;
         float largest = k->maximum(scores, rows);
-        if (largest > c->soft.maxima[column]) {
-                float factor = expf(c->soft.maxima[column] - largest);
-                uint32_t d = c->a->hparams->d_head_v;
-                k->scale(c->soft.mixed + column * (size_t) d, factor, d);
-                c->soft.sums[column] *= factor;
-                c->soft.maxima[column] = largest;
-        }
+        if (largest > c->soft.maxima[column])
+                rescale(c->a, &c->soft, column, largest);
         c->soft.sums[column] += k->exponential_sum(scores, rows, c->soft.maxima[column]);
 }
 
@@ -238,15 +242,6 @@ static void run_chunk(struct tile_state *c, uint32_t chunk, struct softmax soft)
         for (uint32_t b = chunk * blocks; b < (chunk + 1) * blocks; b++)
                 if (b >= first && b < end)
                         accumulate_block(c, b);
-}
-
-/* What was mixed of COLUMN becomes relative to LARGEST. */
-static void rescale(const struct attention *a, struct softmax *s, uint32_t column, float largest) {
-        uint32_t d = a->hparams->d_head_v;
-        float factor = expf(s->maxima[column] - largest);
-        a->kernels->scale(s->mixed + column * (size_t) d, factor, d);
-        s->sums[column] *= factor;
-        s->maxima[column] = largest;
 }
 
 /* A later chunk joins. */

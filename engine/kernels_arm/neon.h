@@ -8,14 +8,8 @@
 #include <arm_neon.h>
 
 #include "engine/kernels/portable.h"
+#include "engine/kernels/unroll.h"
 #include "engine/kernels_arm/sets.h"
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16") /* before each loop over a tile: its sums must become registers */
-#endif
 
 /* All columns in fours, then one by one: TILE is an expression that knows them by C and COLUMNS. */
 #define FOR_COLUMNS(p, c, tile)                               \

@@ -9,7 +9,7 @@
 
 #include "engine/gguf/half.h"
 #include "engine/kernels/kernels.h"
-#include "engine/kernels_x86/unroll.h"
+#include "engine/kernels/unroll.h"
 
 kernel_multiply avx2_multiply_f32, avx2_multiply_f16, avx2_multiply_bf16;
 kernel_multiply avx2_multiply_q4_0, avx2_multiply_q4_1, avx2_multiply_q5_0, avx2_multiply_q5_1;

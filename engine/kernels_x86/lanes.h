@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "engine/kernels_x86/unroll.h"
+#include "engine/kernels/unroll.h"
 
 #define LANE_BYTES (4 * LANES)
 typedef uint8_t u8s __attribute__((vector_size(LANE_BYTES)));

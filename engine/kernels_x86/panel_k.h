@@ -169,14 +169,14 @@ ALWAYS_INLINE void add_below(struct sums *sums, const struct panel *panels, cons
 }
 
 /* The whole numbers of block B onto the outputs of a panel's rows and column C. */
-ALWAYS_INLINE void finish(const struct panel *panel, const struct product *p, uint32_t r, uint32_t c, uint32_t b, struct shape s,
+ALWAYS_INLINE void finish(const struct panel *panel, const struct product *p, uint32_t r, uint32_t c, uint32_t b, bool moved,
                           i32s whole, i32s below) {
         const float *scales = (const float *) (const void *) (column_at(p, c) + i8_scales_offset(p->n));
         f32s sum = b ? panel_sums(p, r, c) : (f32s){ 0 };
-        if (s.moved)
+        if (moved)
                 whole -= below;
         f32s value = load_floats(panel->scale) * __builtin_convertvector(whole, f32s);
-        if (!s.moved)
+        if (!moved)
                 value = fnma_lanes(load_floats(panel->minimum), __builtin_convertvector(below, f32s), value);
         panel_store(p, r, c, fma_lanes((f32s){ 0 } + scales[b], value, sum));
 }
@@ -199,7 +199,7 @@ ALWAYS_INLINE void tile(const struct panel *panels, const struct product *p, uin
         for (int k = 0; k < count; k++) {
                 UNROLL
                 for (int j = 0; j < columns; j++)
-                        finish(&panels[k], p, r + (uint32_t) k * LANES, c + (uint32_t) j, b, s, sums.whole[k][j],
+                        finish(&panels[k], p, r + (uint32_t) k * LANES, c + (uint32_t) j, b, s.moved, sums.whole[k][j],
                                sums.below[k][j]);
         }
 }
@@ -278,8 +278,7 @@ ALWAYS_INLINE void rows_nibbles(const struct product *p, uint32_t r, uint32_t c,
                 add_below(&sums, &panel, p, c, b, 1, columns);
                 UNROLL
                 for (int j = 0; j < columns; j++)
-                        finish(&panel, p, r, c + (uint32_t) j, b, (struct shape){ .moved = false }, sums_of_lanes(v[j]),
-                               sums.below[0][j]);
+                        finish(&panel, p, r, c + (uint32_t) j, b, false, sums_of_lanes(v[j]), sums.below[0][j]);
         }
 }
 
@@ -310,8 +309,7 @@ ALWAYS_INLINE void rows_q6_k(const struct product *p, uint32_t r, uint32_t c, in
                 }
                 UNROLL
                 for (int j = 0; j < columns; j++)
-                        finish(&panel, p, r, c + (uint32_t) j, b, (struct shape){ .moved = true }, sums_of_lanes(v[j]),
-                               (i32s){ 0 });
+                        finish(&panel, p, r, c + (uint32_t) j, b, true, sums_of_lanes(v[j]), (i32s){ 0 });
         }
 }
 

@@ -9,7 +9,7 @@
 #include "engine/base/bounds.h"
 #include "engine/base/clock.h"
 #include "engine/runtime/parts.h"
-#include "engine/runtime/processors.h"
+#include "engine/compute/processors.h"
 #include "engine/kv/session_file.h"
 
 struct engine_config engine_config_default(void) {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/runtime/processors.h"
+#include "engine/compute/processors.h"
 
 int parts_failed(struct gguf_error *reterr, int error, const char *what) {
         (void) snprintf(reterr->text, sizeof(reterr->text), "%s: %s", what, strerror(-error));

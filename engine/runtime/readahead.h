@@ -25,8 +25,6 @@ int readahead_open_pressure(void);
 int readahead_start(const struct gguf *g, int pressure_fd, struct readahead **ret);
 /* Comes back when a read that is under way is done, at most READAHEAD_WINDOW_BYTES. NULL is fine. */
 void readahead_stop(struct readahead *r);
-/* It has ended: all is there, or it gave up. */
-bool readahead_is_over(const struct readahead *r);
 
 /* --- what it is made of, for tests --- */
 
@@ -40,5 +38,7 @@ struct readahead_range *readahead_ranges(const struct gguf *g, size_t *ret_count
 uint64_t readahead_stalled_us(int pressure_fd);
 /* With the stalls that are not counted. */
 int readahead_start_since(const struct gguf *g, int pressure_fd, uint64_t stalled_us, struct readahead **ret);
+/* It has ended: all is there, or it gave up. */
+bool readahead_is_over(const struct readahead *r);
 
 #endif

@@ -41,7 +41,8 @@ void worth_note_pass(struct worth_costs *c, uint32_t sequences, uint32_t guesses
 /* In microseconds; 0: nothing is known. */
 double worth_cost(const struct worth_costs *c, uint32_t sequences, uint32_t guesses);
 
-/* How many tokens speak for a guess: NGRAM_TOKENS, some more, NGRAM_MATCH_MAX. */
+/* How many tokens speak for a guess: NGRAM_TOKENS, WORTH_FAIR_MATCH, NGRAM_MATCH_MAX. */
+#define WORTH_FAIR_MATCH 6u
 enum worth_support { WORTH_WEAK, WORTH_FAIR, WORTH_STRONG, WORTH_SUPPORTS };
 enum worth_support worth_support_of(uint32_t match);
 

@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "engine/runtime/processors.h"
+#include "engine/compute/processors.h"
+#include "tests/unit/scratch.h"
 
 static struct cpu_list list_of(const char *text) {
         struct cpu_list l = { { 0 } };
@@ -54,7 +53,6 @@ static void the_longest_list_has_room(void **state) {
 
 /* A tree in which the processors of TOPOLOGY have these siblings. */
 static void cores_are_counted_once(void **state) {
-        (void) state;
         static const struct {
                 const char *siblings[9]; /* of processor 0, 1, ...; "": its file is missing */
                 const char *allowed;
@@ -71,22 +69,16 @@ static void cores_are_counted_once(void **state) {
                 { { "0" }, "7", 1 },
         };
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                char root[] = "processors-XXXXXX", path[128];
-                assert_non_null(mkdtemp(root));
+                char path[64];
+                assert_int_equal(make_root(state), 0);
                 for (unsigned cpu = 0; cases[i].siblings[cpu]; cpu++) {
-                        (void) snprintf(path, sizeof(path), "mkdir -p %s/cpu%u/topology", root, cpu);
-                        assert_int_equal(system(path), 0);
-                        (void) snprintf(path, sizeof(path), "%s/cpu%u/topology/thread_siblings_list", root, cpu);
-                        FILE *f = *cases[i].siblings[cpu] ? fopen(path, "we") : NULL;
-                        if (f) {
-                                (void) fprintf(f, "%s\n", cases[i].siblings[cpu]);
-                                assert_int_equal(fclose(f), 0);
-                        }
+                        (void) snprintf(path, sizeof(path), "cpu%u/topology/thread_siblings_list", cpu);
+                        if (*cases[i].siblings[cpu])
+                                put(path, cases[i].siblings[cpu]);
                 }
                 struct cpu_list allowed = list_of(cases[i].allowed);
                 uint32_t cores = processors_cores(&allowed, root);
-                (void) snprintf(path, sizeof(path), "rm -r %s", root);
-                assert_int_equal(system(path), 0);
+                assert_int_equal(remove_root(state), 0);
                 assert_int_equal(cores, cases[i].cores);
         }
 }

@@ -1,6 +1,6 @@
 /* unroll.h - how kernels are written out at length by the compiler. */
-#ifndef HEADROOM_ENGINE_KERNELS_X86_UNROLL_H
-#define HEADROOM_ENGINE_KERNELS_X86_UNROLL_H
+#ifndef HEADROOM_ENGINE_KERNELS_UNROLL_H
+#define HEADROOM_ENGINE_KERNELS_UNROLL_H
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #ifdef __clang__

@@ -1,5 +1,5 @@
 /* processors.c - see processors.h. */
-#include "engine/runtime/processors.h"
+#include "engine/compute/processors.h"
 
 #include <errno.h>
 #include <fcntl.h>

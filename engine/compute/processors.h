@@ -1,8 +1,8 @@
 /*
  * processors.h - the processors that this process may run on. What a core is, is read from sysfs: before a process locks itself in, that is.
  */
-#ifndef HEADROOM_ENGINE_RUNTIME_PROCESSORS_H
-#define HEADROOM_ENGINE_RUNTIME_PROCESSORS_H
+#ifndef HEADROOM_ENGINE_COMPUTE_PROCESSORS_H
+#define HEADROOM_ENGINE_COMPUTE_PROCESSORS_H
 
 #include <stdint.h>
 
